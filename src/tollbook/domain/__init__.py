@@ -1,0 +1,1 @@
+"""Pure words of the ledger: money, usage, events, windows, budgets, errors, limits."""
