@@ -34,6 +34,10 @@ CREATE TABLE budget_change (
     changed_by    text NOT NULL
 );
 
+INSERT INTO budget (tenant, limit_nanos, version, updated_by) VALUES ('', 50000000000, 1, 'default');
+
+INSERT INTO budget_change (version, tenant, limit_nanos, changed_by) VALUES (1, '', 50000000000, 'default');
+
 CREATE TABLE api_key (
     key_id        text PRIMARY KEY,
     secret_hash   bytea NOT NULL,
