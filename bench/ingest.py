@@ -20,6 +20,7 @@ EVENT = {
     "provider": "anthropic",
     "tags": {"team": "search", "env": "prod"},
 }
+BRIEF = ("tenant", "agent", "input", "output", "model")
 BATCH = 500
 
 
@@ -32,9 +33,12 @@ def _report(name: str, body: bytes, events: int, media_type: str = "application/
 
 def main() -> None:
     one = msgspec.json.encode(EVENT)
-    brief = msgspec.json.encode({name: EVENT[name] for name in ("tenant", "agent", "input", "output", "model")})
+    brief = msgspec.json.encode(
+        {name: EVENT[name] for name in ("tenant", "agent", "input", "output", "model")}
+    )
     distinct = [
-        EVENT | {"id": f"0199c2f0-7a2b-7cc3-9f6e-{i:012}", "agent": f"planner/fetcher#{i}"} for i in range(BATCH)
+        EVENT | {"id": f"0199c2f0-7a2b-7cc3-9f6e-{i:012}", "agent": f"planner/fetcher#{i}"}
+        for i in range(BATCH)
     ]
     aliased = EVENT | {"input_tokens": EVENT["input"], "output_tokens": EVENT["output"]}
     del aliased["input"], aliased["output"]
@@ -42,6 +46,8 @@ def main() -> None:
     _report("array, distinct agents", msgspec.json.encode(distinct), BATCH)
     _report("array, brief's five fields", b"[" + b",".join([brief] * BATCH) + b"]", BATCH)
     _report("array, aliases", msgspec.json.encode([aliased] * BATCH), BATCH)
+    _report("array, times in ms", msgspec.json.encode([EVENT | {"ts": 1782907200123}] * BATCH), BATCH)
+    _report("array, costs as numbers", msgspec.json.encode([EVENT | {"cost_usd": 0.0213}] * BATCH), BATCH)
     _report("array, not plain", msgspec.json.encode([EVENT | {"run": "löwe"}] * BATCH), BATCH)
     _report("array with one bad item", b"[" + b",".join([one] * (BATCH - 1)) + b",{}]", BATCH)
     _report("array with one wrong type", b"[" + b",".join([one] * (BATCH - 1)) + b',{"input":"x"}]', BATCH)

@@ -5,13 +5,15 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 
+import msgspec
+
 from tollbook.domain.agent import fault
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import NANOS_PER_USD
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.wire import ABSENT, ALIASES, Moment, TagValue, Wire
+from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, Moment, TagValue, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
@@ -20,7 +22,6 @@ _MILLISECONDS_FROM = 100_000_000_000
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _TENANT_RESERVED = re.compile("[:{}]")
 
-_COST_CHARS_MAX = 64
 _COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
@@ -86,8 +87,8 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
         return None
     digits = token[1:-1] if token[:1] == b'"' else token
     usd_max = limits.cost_nanos_max // NANOS_PER_USD
-    range_ = f"`cost_usd` must lie between 0 and {usd_max} dollars, in at most {_COST_CHARS_MAX} characters"
-    if len(digits) > _COST_CHARS_MAX:
+    range_ = f"`cost_usd` must lie between 0 and {usd_max} dollars, in at most {COST_CHARS_MAX} characters"
+    if len(digits) > COST_CHARS_MAX:
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, range_)
     if not _COST.fullmatch(digits):
         is_number = token[:1].isdigit() or token[:1] == b"-"
@@ -101,31 +102,36 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
     return format(amount, "f")
 
 
-def tag_texts(tags: dict[str, TagValue], limits: IntakeLimits, *, plain: bool) -> dict[str, str] | None:
-    """The tags with every value as text: true and false as JSON writes them, null left out, none as None."""
+def tag_texts(tags: dict[str, TagValue], limits: IntakeLimits) -> dict[str, str]:
+    """The tags with every value as text: booleans as JSON writes them, null left out.
+
+    >>> tag_texts({"batch": 7, "eval": True, "team": None}, IntakeLimits())
+    {'batch': '7', 'eval': 'true'}
+    """
     texts: dict[str, str] = {}
     for key, value in tags.items():
         if isinstance(value, str):
-            text = value
-        elif value is None:
-            continue
+            texts[key] = value
         elif isinstance(value, bool):
-            text = "true" if value else "false"
-        else:
+            texts[key] = "true" if value else "false"
+        elif value is not None:
             text = str(value)
             if len(text) > limits.tag_value_chars_max:
                 raise ItemRefused(
                     RejectCode.FIELD_OUT_OF_RANGE,
                     f"a value in `tags` is longer than {limits.tag_value_chars_max} characters",
                 )
-        if not plain:
-            check_text(key, "tags")
-            if text and not text.isprintable() and _FORBIDDEN.search(text):
-                raise ItemRefused(
-                    RejectCode.TEXT_INVALID, "`tags` holds a control character or a lone surrogate"
-                )
-        texts[key] = text
-    return texts or None
+            texts[key] = text
+    return texts
+
+
+def _check_tags(tags: dict[str, str]) -> None:
+    for key, value in tags.items():
+        check_text(key, "tags")
+        if value and not value.isspace():
+            check_text(value, "tags")
+        elif _FORBIDDEN.search(value):
+            raise ItemRefused(RejectCode.TEXT_INVALID, "`tags` holds a control character")
 
 
 def fold_aliases(wire: Wire) -> None:
@@ -151,11 +157,13 @@ def fold_aliases(wire: Wire) -> None:
                 )
 
 
-class EventBuilder:
-    """Turns the items of one request into events; remembers the names it has already judged.
+class Judge:
+    """Applies the rules to the items of one request; remembers the names it has already judged.
 
     `plain` says that no string of the request can break a rule about characters (see `text.is_plain`).
     """
+
+    __slots__ = ("_agents", "_limits", "_plain", "_tenants")
 
     def __init__(self, limits: IntakeLimits, *, plain: bool) -> None:
         self._limits = limits
@@ -163,7 +171,32 @@ class EventBuilder:
         self._tenants: set[str] = set()
         self._agents: set[str] = set()
 
-    def event(self, wire: Wire) -> Event:
+    def direct(self, event: Event) -> Event:
+        """The event, decoded as one and now judged. Raises `ItemRefused`."""
+        if event.tenant not in self._tenants or event.agent not in self._agents:
+            self._names(event.tenant, event.agent)
+        if not self._plain:
+            _check_texts(event)
+            if event.tags is not None:
+                _check_tags(event.tags)
+        if (
+            event.cache_read + event.cache_write_5m + event.cache_write_1h > event.input
+            or event.reasoning > event.output
+        ):
+            raise _inconsistent(event.reasoning > event.output)
+        if event.ts is not None and event.ts.tzinfo is not UTC:
+            return msgspec.structs.replace(event, ts=instant(event.ts, "ts"))
+        return event
+
+    def _names(self, tenant: str, agent: str) -> None:
+        if tenant not in self._tenants:
+            check_tenant(tenant)
+            self._tenants.add(tenant)
+        if agent not in self._agents:
+            check_agent(agent)
+            self._agents.add(agent)
+
+    def built(self, wire: Wire) -> Event:
         """The event of a decoded item. Raises `ItemRefused`."""
         if _is_aliased(wire):
             fold_aliases(wire)
@@ -171,12 +204,8 @@ class EventBuilder:
         agent = wire.agent if wire.agent is not None else wire.agent_id
         if tenant is None or agent is None or model is None or tokens_in is None or tokens_out is None:
             raise _missing(wire)
-        if tenant not in self._tenants:
-            check_tenant(tenant)
-            self._tenants.add(tenant)
-        if agent not in self._agents:
-            check_agent(agent)
-            self._agents.add(agent)
+        if tenant not in self._tenants or agent not in self._agents:
+            self._names(tenant, agent)
         if not self._plain:
             _check_texts(wire)
         cache_read = wire.cache_read or 0
@@ -185,7 +214,10 @@ class EventBuilder:
         reasoning = wire.reasoning or 0
         if cache_read + cache_write_5m + cache_write_1h > tokens_in or reasoning > tokens_out:
             raise _inconsistent(reasoning > tokens_out)
-        tags, cost = wire.tags, wire.cost_usd
+        tags = None if wire.tags is None else tag_texts(wire.tags, self._limits)
+        if tags is not None and not self._plain:
+            _check_tags(tags)
+        cost = wire.cost_usd
         return Event(
             tenant=tenant,
             agent=agent,
@@ -202,7 +234,7 @@ class EventBuilder:
             cache_write_1h=cache_write_1h,
             reasoning=reasoning,
             service_tier=wire.service_tier,
-            tags=None if tags is None else tag_texts(tags, self._limits, plain=self._plain),
+            tags=tags,
             call_id=wire.call_id,
             cost_usd=None if cost is ABSENT else cost_text(bytes(cost), self._limits),
         )
@@ -228,16 +260,16 @@ def _is_aliased(wire: Wire) -> bool:
     )
 
 
-def _check_texts(wire: Wire) -> None:
+def _check_texts(item: Wire | Event) -> None:
     # tenant and agent are judged where they are first seen.
     optional: Iterable[tuple[str | None, str]] = (
-        (wire.model, "model"),
-        (wire.id, "id"),
-        (wire.source, "source"),
-        (wire.run, "run"),
-        (wire.provider, "provider"),
-        (wire.service_tier, "service_tier"),
-        (wire.call_id, "call_id"),
+        (item.model, "model"),
+        (item.id, "id"),
+        (item.source, "source"),
+        (item.run, "run"),
+        (item.provider, "provider"),
+        (item.service_tier, "service_tier"),
+        (item.call_id, "call_id"),
     )
     for text, field in optional:
         if text is not None:

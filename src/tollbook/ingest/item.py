@@ -7,7 +7,7 @@ import msgspec
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.fields import EventBuilder
+from tollbook.ingest.fields import Judge
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import is_deeper, openings
 from tollbook.ingest.wire import COUNTS, KINDS, Codec, Kind, Wire
@@ -16,15 +16,21 @@ from tollbook.ingest.wire import COUNTS, KINDS, Codec, Kind, Wire
 class ItemReader:
     """Reads single items: a body of one, a line, an element of a batch that holds a bad one."""
 
-    def __init__(self, codec: Codec, builder: EventBuilder, limits: IntakeLimits) -> None:
+    __slots__ = ("_codec", "_judge", "_limits")
+
+    def __init__(self, codec: Codec, judge: Judge, limits: IntakeLimits) -> None:
         self._codec = codec
-        self._builder = builder
+        self._judge = judge
         self._limits = limits
 
     def text(self, text: bytes) -> Event:
         """The event of one JSON text, which is readable (see `text.readable`). Raises `ItemRefused`."""
         wire = None
         try:
+            try:
+                return self._judge.direct(self._codec.direct_one.decode(text))
+            except msgspec.ValidationError:
+                pass
             try:
                 wire = self._codec.one.decode(text)
             except msgspec.ValidationError:
@@ -36,7 +42,7 @@ class ItemReader:
             raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
         if openings(text) > self._limits.nesting_max and is_deeper(text, self._limits.nesting_max):
             raise too_deep(self._limits)
-        return self._builder.event(self._loose(text) if wire is None else wire)
+        return self._judge.built(self._loose(text) if wire is None else wire)
 
     def element(self, raw: msgspec.Raw) -> Event:
         """The event of one valid JSON value that is not too deep. Raises `ItemRefused`."""
@@ -44,7 +50,7 @@ class ItemReader:
             wire = self._codec.one.decode(raw)
         except msgspec.ValidationError:
             wire = self._loose(raw)
-        return self._builder.event(wire)
+        return self._judge.built(wire)
 
     def _loose(self, raw: bytes | msgspec.Raw) -> Wire:
         try:

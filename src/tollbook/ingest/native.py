@@ -9,7 +9,7 @@ import msgspec
 from tollbook.domain.errors import RejectCode, RequestError
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.fields import EventBuilder
+from tollbook.ingest.fields import Judge
 from tollbook.ingest.item import ItemReader, too_deep
 from tollbook.ingest.media import Media, media_of
 from tollbook.ingest.refusal import ItemRefused
@@ -21,7 +21,7 @@ from tollbook.ingest.text import (
     readable,
     require_countable,
 )
-from tollbook.ingest.wire import codec_for
+from tollbook.ingest.wire import NESTING_TYPED, codec_for
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"[^\n]+")
@@ -61,12 +61,12 @@ def decode(body: bytes, media_type: str | None, limits: IntakeLimits) -> Decoded
     if not body:
         raise RequestError(RejectCode.BODY_EMPTY, "the body is empty")
     require_countable(body, limits)
-    reading = _Reading(limits, plain=is_plain(body))
+    request = _Request(limits, plain=is_plain(body))
     try:
-        return reading.array(readable(body)) if body.startswith(b"[") else reading.single(readable(body))
+        return request.array(body) if body.startswith(b"[") else request.single(body)
     except ItemRefused as refused:
         if media is Media.LINES or _is_lines(body):
-            return reading.lines(body)
+            return request.lines(body)
         if media is Media.FORM:
             raise RequestError(
                 RejectCode.MEDIA_TYPE_UNSUPPORTED,
@@ -87,29 +87,38 @@ def _is_lines(body: bytes) -> bool:
     return True
 
 
-class _Reading:
+class _Request:
     """One request being read. Raises `ItemRefused` where the fault is the whole text's."""
+
+    __slots__ = ("_codec", "_judge", "_limits", "_plain", "_reader")
 
     def __init__(self, limits: IntakeLimits, *, plain: bool) -> None:
         self._limits = limits
         self._plain = plain
         self._codec = codec_for(limits)
-        self._builder = EventBuilder(limits, plain=plain)
-        self._reader = ItemReader(self._codec, self._builder, limits)
+        self._judge = Judge(limits, plain=plain)
+        self._reader = ItemReader(self._codec, self._judge, limits)
 
-    def single(self, text: bytes) -> Decoded:
+    def single(self, body: bytes) -> Decoded:
         try:
-            event = self._reader.text(text)
+            event = self._line(body)
         except ItemRefused as refused:
             if refused.code in _WHOLE:
                 raise
             return Decoded(events=[], indexes=[], rejections=[_rejection(0, refused)], items=1)
         return Decoded(events=[event], indexes=None, rejections=[], items=1)
 
-    def array(self, text: bytes) -> Decoded:
+    def array(self, body: bytes) -> Decoded:
+        text = body if self._plain else readable(body)
         try:
             try:
-                return self._good_array(text)
+                events = self._codec.direct_many.decode(text)
+                self._require_batch(len(events))
+                return _collect(events, self._judge.direct)
+            except msgspec.ValidationError:
+                pass
+            try:
+                return self._wires(text)
             except msgspec.ValidationError:
                 elements = msgspec.json.decode(text, type=list[msgspec.Raw])
         except RecursionError as error:
@@ -121,17 +130,18 @@ class _Reading:
             raise too_deep(self._limits)
         return _collect(elements, self._reader.element)
 
-    def _good_array(self, text: bytes) -> Decoded:
-        wires = self._codec.many.decode(text)
-        self._require_batch(len(wires))
-        # One bracket for the array, one an item, one for its tags: an item can be deep only by many more.
-        spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
-        if spare > self._limits.nesting_max - 3 and is_deeper(text, self._limits.nesting_max):
-            raise too_deep(self._limits)
-        return _collect(wires, self._builder.event)
-
     def lines(self, body: bytes) -> Decoded:
         return _collect(self._bounded_lines(body), self._line)
+
+    def _wires(self, text: bytes) -> Decoded:
+        wires = self._codec.many.decode(text)
+        self._require_batch(len(wires))
+        # An array, its items and their tags open one bracket each. Only unknown fields can be deep, and one
+        # of them is deep only by that many brackets more.
+        spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
+        if spare > self._limits.nesting_max - NESTING_TYPED and is_deeper(text, self._limits.nesting_max):
+            raise too_deep(self._limits)
+        return _collect(wires, self._judge.built)
 
     def _bounded_lines(self, body: bytes) -> Iterable[bytes]:
         count = 0
