@@ -33,12 +33,10 @@ def _report(name: str, body: bytes, events: int, media_type: str = "application/
 
 def main() -> None:
     one = msgspec.json.encode(EVENT)
-    brief = msgspec.json.encode(
-        {name: EVENT[name] for name in ("tenant", "agent", "input", "output", "model")}
-    )
+    brief = msgspec.json.encode({name: EVENT[name] for name in BRIEF})
     distinct = [
-        EVENT | {"id": f"0199c2f0-7a2b-7cc3-9f6e-{i:012}", "agent": f"planner/fetcher#{i}"}
-        for i in range(BATCH)
+        EVENT | {"id": f"0199c2f0-7a2b-7cc3-9f6e-{number:012}", "agent": f"planner/fetcher#{number}"}
+        for number in range(BATCH)
     ]
     aliased = EVENT | {"input_tokens": EVENT["input"], "output_tokens": EVENT["output"]}
     del aliased["input"], aliased["output"]

@@ -20,7 +20,6 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECONDS_FROM = 100_000_000_000
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-_TENANT_RESERVED = re.compile("[:{}]")
 
 _COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -29,7 +28,7 @@ def check_text(text: str, field: str) -> None:
     """Refuse blank text, control characters (category Cc) and lone surrogates: TEXT_INVALID."""
     if not text.isprintable() and _FORBIDDEN.search(text):
         raise ItemRefused(RejectCode.TEXT_INVALID, f"`{field}` holds a control character or a lone surrogate")
-    if not text or text.isspace():
+    if text.isspace() or not text:
         raise ItemRefused(RejectCode.TEXT_INVALID, f"`{field}` is blank")
 
 
@@ -40,7 +39,7 @@ def check_tenant(tenant: str) -> None:
     keys equal, `{` and `}` would move a key to another slot of a cluster.
     """
     _check_name(tenant, "tenant")
-    if _TENANT_RESERVED.search(tenant):
+    if ":" in tenant or "{" in tenant or "}" in tenant:
         raise ItemRefused(RejectCode.TEXT_INVALID, "`tenant` must not hold ':', '{' or '}'")
 
 

@@ -9,52 +9,58 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.fields import Judge
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.text import is_deeper, openings
-from tollbook.ingest.wire import COUNTS, KINDS, Codec, Kind, Wire
+from tollbook.ingest.text import is_deeper, openings, readable
+from tollbook.ingest.wire import COUNTS, KINDS, Kind, Wire, codec_for
 
 
 class ItemReader:
-    """Reads single items: a body of one, a line, an element of a batch that holds a bad one."""
+    """Reads single items of one request: a body of one, a line, an element of a batch that holds a bad one.
 
-    __slots__ = ("_codec", "_judge", "_limits")
+    `plain` says that no string of the request can break a rule about characters (see `text.is_plain`).
+    """
 
-    def __init__(self, codec: Codec, judge: Judge, limits: IntakeLimits) -> None:
-        self._codec = codec
-        self._judge = judge
-        self._limits = limits
+    __slots__ = ("codec", "judge", "limits", "plain")
+
+    def __init__(self, limits: IntakeLimits, *, plain: bool) -> None:
+        self.limits = limits
+        self.plain = plain
+        self.codec = codec_for(limits)
+        self.judge = Judge(limits, plain=plain)
 
     def text(self, text: bytes) -> Event:
-        """The event of one JSON text, which is readable (see `text.readable`). Raises `ItemRefused`."""
+        """The event of one JSON text. Raises `ItemRefused`."""
+        if not self.plain:
+            text = readable(text)
         wire = None
         try:
             try:
-                return self._judge.direct(self._codec.direct_one.decode(text))
+                return self.judge.direct(self.codec.direct_one.decode(text))
             except msgspec.ValidationError:
                 pass
             try:
-                wire = self._codec.one.decode(text)
+                wire = self.codec.one.decode(text)
             except msgspec.ValidationError:
                 # Tells a wrong value from a broken or endless text, which counts before any value does.
                 msgspec.json.decode(text, type=msgspec.Raw)
         except RecursionError as error:
-            raise too_deep(self._limits) from error
+            raise too_deep(self.limits) from error
         except msgspec.DecodeError as error:
             raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
-        if openings(text) > self._limits.nesting_max and is_deeper(text, self._limits.nesting_max):
-            raise too_deep(self._limits)
-        return self._judge.built(self._loose(text) if wire is None else wire)
+        if openings(text) > self.limits.nesting_max and is_deeper(text, self.limits.nesting_max):
+            raise too_deep(self.limits)
+        return self.judge.built(self._loose(text) if wire is None else wire)
 
     def element(self, raw: msgspec.Raw) -> Event:
         """The event of one valid JSON value that is not too deep. Raises `ItemRefused`."""
         try:
-            wire = self._codec.one.decode(raw)
+            wire = self.codec.one.decode(raw)
         except msgspec.ValidationError:
             wire = self._loose(raw)
-        return self._judge.built(wire)
+        return self.judge.built(wire)
 
     def _loose(self, raw: bytes | msgspec.Raw) -> Wire:
         try:
-            wire = self._codec.loose.decode(raw)
+            wire = self.codec.loose.decode(raw)
         except msgspec.ValidationError as error:
             raise self._why(raw, error) from error
         for field in COUNTS:
@@ -75,7 +81,7 @@ class ItemReader:
             if token is None:
                 continue
             try:
-                self._codec.kinds[kind].decode(token)
+                self.codec.kinds[kind].decode(token)
             except msgspec.ValidationError:
                 code, rule = self._rule_broken(kind, bytes(token))
                 return ItemRefused(code, f"`{field}` {rule}")
@@ -83,7 +89,7 @@ class ItemReader:
         return ItemRefused(RejectCode.FIELD_INVALID, str(error))
 
     def _rule_broken(self, kind: Kind, token: bytes) -> tuple[RejectCode, str]:
-        limits = self._limits
+        limits = self.limits
         match kind:
             case Kind.NAME | Kind.ID:
                 chars_max = limits.name_chars_max if kind is Kind.NAME else limits.id_chars_max

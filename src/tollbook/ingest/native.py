@@ -9,7 +9,6 @@ import msgspec
 from tollbook.domain.errors import RejectCode, RequestError
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.fields import Judge
 from tollbook.ingest.item import ItemReader, too_deep
 from tollbook.ingest.media import Media, media_of
 from tollbook.ingest.refusal import ItemRefused
@@ -21,7 +20,7 @@ from tollbook.ingest.text import (
     readable,
     require_countable,
 )
-from tollbook.ingest.wire import NESTING_TYPED, codec_for
+from tollbook.ingest.wire import NESTING_TYPED
 
 _BOM = b"\xef\xbb\xbf"
 _LINE = re.compile(rb"[^\n]+")
@@ -61,12 +60,12 @@ def decode(body: bytes, media_type: str | None, limits: IntakeLimits) -> Decoded
     if not body:
         raise RequestError(RejectCode.BODY_EMPTY, "the body is empty")
     require_countable(body, limits)
-    request = _Request(limits, plain=is_plain(body))
+    reader = ItemReader(limits, plain=is_plain(body))
     try:
-        return request.array(body) if body.startswith(b"[") else request.single(body)
+        return _array(reader, body) if body.startswith(b"[") else _single(reader, body)
     except ItemRefused as refused:
         if media is Media.LINES or _is_lines(body):
-            return request.lines(body)
+            return _lines(reader, body)
         if media is Media.FORM:
             raise RequestError(
                 RejectCode.MEDIA_TYPE_UNSUPPORTED,
@@ -87,77 +86,67 @@ def _is_lines(body: bytes) -> bool:
     return True
 
 
-class _Request:
-    """One request being read. Raises `ItemRefused` where the fault is the whole text's."""
+def _single(reader: ItemReader, body: bytes) -> Decoded:
+    try:
+        event = reader.text(body)
+    except ItemRefused as refused:
+        if refused.code in _WHOLE:
+            raise
+        return Decoded(events=[], indexes=[], rejections=[_rejection(0, refused)], items=1)
+    return Decoded(events=[event], indexes=None, rejections=[], items=1)
 
-    __slots__ = ("_codec", "_judge", "_limits", "_plain", "_reader")
 
-    def __init__(self, limits: IntakeLimits, *, plain: bool) -> None:
-        self._limits = limits
-        self._plain = plain
-        self._codec = codec_for(limits)
-        self._judge = Judge(limits, plain=plain)
-        self._reader = ItemReader(self._codec, self._judge, limits)
-
-    def single(self, body: bytes) -> Decoded:
+def _array(reader: ItemReader, body: bytes) -> Decoded:
+    text = body if reader.plain else readable(body)
+    try:
         try:
-            event = self._line(body)
-        except ItemRefused as refused:
-            if refused.code in _WHOLE:
-                raise
-            return Decoded(events=[], indexes=[], rejections=[_rejection(0, refused)], items=1)
-        return Decoded(events=[event], indexes=None, rejections=[], items=1)
-
-    def array(self, body: bytes) -> Decoded:
-        text = body if self._plain else readable(body)
+            events = reader.codec.direct_many.decode(text)
+            _require_batch(len(events), reader.limits)
+            return _collect(events, reader.judge.direct)
+        except msgspec.ValidationError:
+            pass
         try:
-            try:
-                events = self._codec.direct_many.decode(text)
-                self._require_batch(len(events))
-                return _collect(events, self._judge.direct)
-            except msgspec.ValidationError:
-                pass
-            try:
-                return self._wires(text)
-            except msgspec.ValidationError:
-                elements = msgspec.json.decode(text, type=list[msgspec.Raw])
-        except RecursionError as error:
-            raise too_deep(self._limits) from error
-        except msgspec.DecodeError as error:
-            raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
-        self._require_batch(len(elements))
-        if is_deeper(text, self._limits.nesting_max):
-            raise too_deep(self._limits)
-        return _collect(elements, self._reader.element)
+            return _wires(reader, text)
+        except msgspec.ValidationError:
+            elements = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except RecursionError as error:
+        raise too_deep(reader.limits) from error
+    except msgspec.DecodeError as error:
+        raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
+    _require_batch(len(elements), reader.limits)
+    if is_deeper(text, reader.limits.nesting_max):
+        raise too_deep(reader.limits)
+    return _collect(elements, reader.element)
 
-    def lines(self, body: bytes) -> Decoded:
-        return _collect(self._bounded_lines(body), self._line)
 
-    def _wires(self, text: bytes) -> Decoded:
-        wires = self._codec.many.decode(text)
-        self._require_batch(len(wires))
-        # An array, its items and their tags open one bracket each. Only unknown fields can be deep, and one
-        # of them is deep only by that many brackets more.
-        spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
-        if spare > self._limits.nesting_max - NESTING_TYPED and is_deeper(text, self._limits.nesting_max):
-            raise too_deep(self._limits)
-        return _collect(wires, self._judge.built)
+def _wires(reader: ItemReader, text: bytes) -> Decoded:
+    wires = reader.codec.many.decode(text)
+    _require_batch(len(wires), reader.limits)
+    # An array, its items and their tags open one bracket each. Only unknown fields can be deep, and one of
+    # them is deep only by that many brackets more.
+    spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
+    if spare > reader.limits.nesting_max - NESTING_TYPED and is_deeper(text, reader.limits.nesting_max):
+        raise too_deep(reader.limits)
+    return _collect(wires, reader.judge.built)
 
-    def _bounded_lines(self, body: bytes) -> Iterable[bytes]:
-        count = 0
-        for match in _LINE.finditer(body):
-            line = match[0].strip()
-            if line:
-                count += 1
-                self._require_batch(count)
-                yield line
 
-    def _line(self, line: bytes) -> Event:
-        return self._reader.text(line if self._plain else readable(line))
+def _lines(reader: ItemReader, body: bytes) -> Decoded:
+    return _collect(_bounded_lines(body, reader.limits), reader.text)
 
-    def _require_batch(self, count: int) -> None:
-        if count > self._limits.batch_events_max:
-            raise batch_too_large(f"more than {self._limits.batch_events_max} events: split the batch")
+
+def _bounded_lines(body: bytes, limits: IntakeLimits) -> Iterable[bytes]:
+    count = 0
+    for match in _LINE.finditer(body):
+        line = match[0].strip()
+        if line:
+            count += 1
+            _require_batch(count, limits)
+            yield line
+
+
+def _require_batch(count: int, limits: IntakeLimits) -> None:
+    if count > limits.batch_events_max:
+        raise batch_too_large(f"more than {limits.batch_events_max} events: split the batch")
 
 
 def _rejection(index: int, refused: ItemRefused) -> Rejection:
