@@ -1,0 +1,169 @@
+"""tollbook's own payload: one JSON object, a JSON array of them, or one object a line."""
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import msgspec
+
+from tollbook.domain.errors import RejectCode, RequestError
+from tollbook.domain.event import Event, Rejection
+from tollbook.domain.limits import IntakeLimits
+from tollbook.ingest.item import ItemReader, too_deep
+from tollbook.ingest.media import Media, media_of
+from tollbook.ingest.refusal import ItemRefused
+from tollbook.ingest.text import (
+    batch_too_large,
+    is_deeper,
+    is_plain,
+    openings,
+    readable,
+    require_countable,
+)
+from tollbook.ingest.wire import NESTING_TYPED
+
+_BOM = b"\xef\xbb\xbf"
+_LINE = re.compile(rb"[^\n]+")
+_WHOLE = frozenset({RejectCode.JSON_INVALID, RejectCode.TOO_DEEP})
+
+_Item = TypeVar("_Item")
+
+
+class Decoded(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request held: `items` = events + rejections, in the order of the request.
+
+    `indexes` gives each event's position among the items, so that a later rejection can name it; None where
+    nothing was rejected and the positions are 0, 1, 2 and so on. Blank lines are no items.
+    """
+
+    events: list[Event]
+    indexes: list[int] | None
+    rejections: list[Rejection]
+    items: int
+
+
+def decode(body: bytes, media_type: str | None, limits: IntakeLimits) -> Decoded:
+    """The events of an inflated body, and why each other item was not taken.
+
+    Takes one JSON object, an array, or lines of objects (recognised by themselves, whatever JSON-like content
+    type they come under). Unknown fields are ignored; null is absent.
+
+    Raises `RequestError` where the whole body is refused: MEDIA_TYPE_UNSUPPORTED (415), BODY_EMPTY,
+    JSON_INVALID or TOO_DEEP (400; a line's own such fault is that line's rejection), BATCH_TOO_LARGE (413).
+
+    >>> one = b'{"tenant": "acme", "agent": "a", "input": 1, "output": 2, "model": "m"}'
+    >>> decode(one + b"\\n[]", None, IntakeLimits()).rejections
+    [Rejection(index=1, code='item_not_object', detail='an event is a JSON object')]
+    """
+    media = media_of(media_type)
+    body = body.removeprefix(_BOM).strip()
+    if not body:
+        raise RequestError(RejectCode.BODY_EMPTY, "the body is empty")
+    require_countable(body, limits)
+    reader = ItemReader(limits, plain=is_plain(body))
+    try:
+        return _array(reader, body) if body.startswith(b"[") else _single(reader, body)
+    except ItemRefused as refused:
+        if media is Media.LINES or _is_lines(body):
+            return _lines(reader, body)
+        if media is Media.FORM:
+            raise RequestError(
+                RejectCode.MEDIA_TYPE_UNSUPPORTED,
+                "a form that holds no JSON: send application/json, with curl by --json or --data-binary",
+                status=415,
+            ) from refused
+        raise RequestError(refused.code, refused.detail) from refused
+
+
+def _is_lines(body: bytes) -> bool:
+    line, newline, _ = body.partition(b"\n")
+    if not newline:
+        return False
+    try:
+        msgspec.json.decode(readable(line), type=msgspec.Raw)
+    except (ItemRefused, msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def _single(reader: ItemReader, body: bytes) -> Decoded:
+    try:
+        event = reader.text(body)
+    except ItemRefused as refused:
+        if refused.code in _WHOLE:
+            raise
+        return Decoded(events=[], indexes=[], rejections=[_rejection(0, refused)], items=1)
+    return Decoded(events=[event], indexes=None, rejections=[], items=1)
+
+
+def _array(reader: ItemReader, body: bytes) -> Decoded:
+    text = body if reader.plain else readable(body)
+    try:
+        try:
+            events = reader.codec.direct_many.decode(text)
+            _require_batch(len(events), reader.limits)
+            return _collect(events, reader.judge.direct)
+        except msgspec.ValidationError:
+            pass
+        try:
+            return _wires(reader, text)
+        except msgspec.ValidationError:
+            elements = msgspec.json.decode(text, type=list[msgspec.Raw])
+    except RecursionError as error:
+        raise too_deep(reader.limits) from error
+    except msgspec.DecodeError as error:
+        raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
+    _require_batch(len(elements), reader.limits)
+    if is_deeper(text, reader.limits.nesting_max):
+        raise too_deep(reader.limits)
+    return _collect(elements, reader.element)
+
+
+def _wires(reader: ItemReader, text: bytes) -> Decoded:
+    wires = reader.codec.many.decode(text)
+    _require_batch(len(wires), reader.limits)
+    # An array, its items and their tags open one bracket each. Only unknown fields can be deep, and one of
+    # them is deep only by that many brackets more.
+    spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
+    if spare > reader.limits.nesting_max - NESTING_TYPED and is_deeper(text, reader.limits.nesting_max):
+        raise too_deep(reader.limits)
+    return _collect(wires, reader.judge.built)
+
+
+def _lines(reader: ItemReader, body: bytes) -> Decoded:
+    return _collect(_bounded_lines(body, reader.limits), reader.text)
+
+
+def _bounded_lines(body: bytes, limits: IntakeLimits) -> Iterable[bytes]:
+    count = 0
+    for match in _LINE.finditer(body):
+        line = match[0].strip()
+        if line:
+            count += 1
+            _require_batch(count, limits)
+            yield line
+
+
+def _require_batch(count: int, limits: IntakeLimits) -> None:
+    if count > limits.batch_events_max:
+        raise batch_too_large(f"more than {limits.batch_events_max} events: split the batch")
+
+
+def _rejection(index: int, refused: ItemRefused) -> Rejection:
+    return Rejection(index=index, code=refused.code.value, detail=refused.detail)
+
+
+def _collect(items: Iterable[_Item], to_event: Callable[[_Item], Event]) -> Decoded:
+    events: list[Event] = []
+    rejections: list[Rejection] = []
+    index = -1
+    for index, item in enumerate(items):
+        try:
+            events.append(to_event(item))
+        except ItemRefused as refused:
+            rejections.append(_rejection(index, refused))
+    indexes = None
+    if rejections:
+        refused_at = {rejection.index for rejection in rejections}
+        indexes = [position for position in range(index + 1) if position not in refused_at]
+    return Decoded(events=events, indexes=indexes, rejections=rejections, items=index + 1)
