@@ -75,9 +75,7 @@ class LoopFailed(msgspec.Struct, frozen=True):
     detail: str
 
 
-TelemetryRecord = (
-    Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
-)
+TelemetryRecord = Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
 
 
 class Telemetry(Protocol):

@@ -51,9 +51,7 @@ class Home:
         except FileNotFoundError:
             return None
         except msgspec.DecodeError as error:
-            raise ConfigError(
-                f"{self.address_file} is damaged ({error}); remove it to get a new one"
-            ) from error
+            raise ConfigError(f"{self.address_file} is damaged ({error}); remove it to get a new one") from error
 
     def remember(self, address: Address) -> None:
         """Keep an address for the next start."""

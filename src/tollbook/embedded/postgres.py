@@ -167,9 +167,7 @@ def choose_installation(cluster: Path, wanted: Installation | None) -> Installat
     if wanted is None:
         return find_postgres(made_by)
     if made_by is not None and wanted.major != made_by:
-        raise ConfigError(
-            f"{cluster} was made by PostgreSQL {made_by}; {wanted.major} needs pg_upgrade first"
-        )
+        raise ConfigError(f"{cluster} was made by PostgreSQL {made_by}; {wanted.major} needs pg_upgrade first")
     return wanted
 
 

@@ -119,9 +119,7 @@ def within_reach(installation: Installation, user: ServiceUser | None) -> Instal
         )
     moved = installation.moved_to(stash(installation))
     if not can_run(moved.server, user):
-        raise ConfigError(
-            f"{moved.server} cannot be run by {user.name}: is {CACHE} mounted noexec or closed?"
-        )
+        raise ConfigError(f"{moved.server} cannot be run by {user.name}: is {CACHE} mounted noexec or closed?")
     return moved
 
 

@@ -22,9 +22,7 @@ TETHER = Path(__file__).with_name("tether.py")
 ENVIRONMENT = {"PATH": os.defpath, "LANG": "C.UTF-8", "TZ": "UTC"}
 
 
-def wait_until(
-    condition: Callable[[], bool], *, deadline_seconds: float, every_seconds: float = 0.01
-) -> bool:
+def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, every_seconds: float = 0.01) -> bool:
     """Wait for a condition that nothing announces; say if it came true before the deadline."""
     deadline = time.monotonic() + deadline_seconds
     while not condition():
@@ -80,9 +78,7 @@ class ServerProcess:
         self._popen = outcome
         self._keeper = keeper
 
-    def _keep(
-        self, launch: Launch, write_end: int, started: "SimpleQueue[subprocess.Popen[bytes] | OSError]"
-    ) -> None:
+    def _keep(self, launch: Launch, write_end: int, started: "SimpleQueue[subprocess.Popen[bytes] | OSError]") -> None:
         try:
             popen = subprocess.Popen(
                 launch.tethered(),

@@ -29,9 +29,7 @@ class EmbeddedServer(ABC):
     product: ClassVar[str]
     stop_signals: ClassVar[Sequence[signal.Signals]]
 
-    def __init__(
-        self, home: Home, files: Path, installation: Installation, *, deadline_seconds: float
-    ) -> None:
+    def __init__(self, home: Home, files: Path, installation: Installation, *, deadline_seconds: float) -> None:
         self._home = home
         self._files = files
         self._user: ServiceUser | None = service_user(files)
@@ -199,9 +197,7 @@ class EmbeddedServer(ABC):
             )
         )
 
-    def _run(
-        self, command: Sequence[str], place: Place, *, stdin: str = ""
-    ) -> "subprocess.CompletedProcess[str]":
+    def _run(self, command: Sequence[str], place: Place, *, stdin: str = "") -> "subprocess.CompletedProcess[str]":
         """Run one of the server's tools to its end, as the user and where the server runs."""
         user = self._user
         return subprocess.run(

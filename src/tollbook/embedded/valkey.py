@@ -82,9 +82,7 @@ class ValkeyServer(EmbeddedServer):
         home = occupy(data_dir)
         with contextlib.ExitStack() as undo:
             undo.callback(home.release)
-            server = cls(
-                home, installation or find_valkey(), settings=effective, deadline_seconds=deadline_seconds
-            )
+            server = cls(home, installation or find_valkey(), settings=effective, deadline_seconds=deadline_seconds)
             undo.pop_all()
         return server._begin(port)
 

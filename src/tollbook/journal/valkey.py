@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -22,8 +23,8 @@ from tollbook.ports.journal import (
     Limit,
     PostCode,
     Posted,
-    Settled,
     SettleCode,
+    Settled,
     Settlement,
 )
 
@@ -32,7 +33,8 @@ _pack = msgspec.msgpack.encode
 
 
 @asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
+async def translated() -> AsyncIterator[None]:
+    """Raise driver errors as `JournalUnavailable`: whatever Valkey's reason, the inbox is the way on."""
     try:
         yield
     except (ValkeyConnectionError, ValkeyTimeoutError, OSError) as error:
@@ -68,7 +70,7 @@ class _Days:
 
 
 class ValkeyJournal:
-    """Implements `ports.journal.Journal`. The caller owns the two connections' lifetimes through `close`."""
+    """Implements `ports.journal.Journal`. The caller owns the client and closes it."""
 
     def __init__(self, store: "Redis", keys: Keys) -> None:
         self._store = store
@@ -83,10 +85,6 @@ class ValkeyJournal:
         self._sweep = Script("sweep")
         self._view = Script("view")
         self._audit = Script("audit")
-
-    async def close(self) -> None:
-        """Give the connections back."""
-        await self._store.aclose()
 
     def _of(self, partition: int, *names: str) -> list[str]:
         return [self._keys.of(partition, name) for name in names]
@@ -110,7 +108,7 @@ class ValkeyJournal:
             *days.tenant_keys(),
             *days.derived_keys(),
         ]
-        async with _translated():
+        async with translated():
             code, place, *throttled = await self._post(
                 self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches)
             )
@@ -120,14 +118,14 @@ class ValkeyJournal:
     async def read(self, partition: int, after: str, records_max: int) -> list[Journalled]:
         """Records behind the place `after` ('' for the head), oldest first."""
         journal = self._keys.of(partition, "journal")
-        async with _translated():
-            found = await self._store.xrange(journal, min=f"({after}" if after else _HEAD, count=records_max)
+        async with translated():
+            found: Any = await self._store.xrange(journal, min=f"({after}" if after else _HEAD, count=records_max)
         return [_journalled(place, fields) for place, fields in found]
 
     async def wait(self, partition: int, after: str, timeout_ms: int) -> bool:
         """Return True once a record stands behind `after`, False after the time-out."""
         journal = self._keys.of(partition, "journal")
-        async with _translated():
+        async with translated():
             return bool(await self._store.xread({journal: after or "0-0"}, count=1, block=timeout_ms))
 
     async def settle(self, partition: int, settlement: Settlement) -> Settled:
@@ -152,7 +150,7 @@ class ValkeyJournal:
             *days.derived_keys(),
         ]
         read_at = "" if settlement.read_at_ms is None else str(settlement.read_at_ms)
-        async with _translated():
+        async with translated():
             code, fence, removed = await self._settle(
                 self._store,
                 keys,
@@ -169,50 +167,52 @@ class ValkeyJournal:
 
     async def complete(self, partition: int) -> bool:
         """Whether the counters of the partition are complete: the epoch key is there."""
-        async with _translated():
+        async with translated():
             return bool(await self._store.exists(self._keys.of(partition, "epoch")))
 
     async def now_ms(self, partition: int) -> int:
         """The store's clock, from the id of an appended entry: TIME is not granted everywhere."""
-        async with _translated():
+        async with translated():
             clock = self._keys.of(partition, "clock")
-            place = await self._store.xadd(clock, {"x": "1"}, maxlen=1, approximate=False)
+            place: Any = await self._store.xadd(clock, {"x": "1"}, maxlen=1, approximate=False)
         return int(place.partition(b"-")[0])
 
     async def rebuild_begin(self, partition: int, token: str) -> bool:
         """Start a rebuild; False where there is nothing to rebuild."""
-        async with _translated():
-            return await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0
+        async with translated():
+            return bool(await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0)
 
     async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
         """Restore some totals; False: start over."""
         days = _Days(self._keys, partition)
-        packed = _pack([
-            (
-                days.add(touch.tenant, touch.window.day),
-                touch.window.day.isoformat(),
-                _ms(touch.window.start),
-                _ms(touch.window.end),
-                str(touch.nanos),
-            )
-            for touch in totals
-        ])
+        packed = _pack(
+            [
+                (
+                    days.add(touch.tenant, touch.window.day),
+                    touch.window.day.isoformat(),
+                    _ms(touch.window.start),
+                    _ms(touch.window.end),
+                    str(touch.nanos),
+                )
+                for touch in totals
+            ]
+        )
         keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
-        async with _translated():
-            return await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed) == 0
+        async with translated():
+            return bool(await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed) == 0)
 
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int
     ) -> bool:
         """Declare the counters complete up to `version`; False: start over."""
         keys = self._of(partition, "epoch", "state", "clock")
-        async with _translated():
+        async with translated():
             code = await self._rebuild_open(self._store, keys, token, ledger_epoch, version, quarantine_ms)
         return bool(code == 0)
 
     async def forget(self, partition: int) -> None:
         """Declare the counters of the partition incomplete, so that the drain rebuilds them."""
-        async with _translated():
+        async with translated():
             await self._store.delete(self._keys.of(partition, "epoch"))
 
     async def limit(self, partition: int, limits: Sequence[Limit]) -> int:
@@ -227,20 +227,21 @@ class ValkeyJournal:
             for limit in limits
         ]
         keys = [self._keys.of(partition, "limits"), *days.tenant_keys()]
-        async with _translated():
+        async with translated():
             return int(await self._limits(self._store, keys, _pack(packed)))
 
     async def open_days(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, date]]]:
         """A page of the days kept, and the cursor of the next (0: no more)."""
-        async with _translated():
-            cursor, found = await self._store.zscan(self._keys.of(partition, "open"), cursor=after, count=count)
+        async with translated():
+            page: Any = await self._store.zscan(self._keys.of(partition, "open"), cursor=after, count=count)
+        cursor, found = page
         return int(cursor), [_day_of(member) for member, _ in found]
 
     async def closed_days(self, partition: int, kept_ms: int, count: int) -> list[tuple[str, date]]:
         """Days whose window closed more than `kept_ms` ago."""
         latest = await self.now_ms(partition) - kept_ms
-        async with _translated():
-            found = await self._store.zrangebyscore(
+        async with translated():
+            found: Any = await self._store.zrangebyscore(
                 self._keys.of(partition, "open"), "-inf", latest, start=0, num=count
             )
         return [_day_of(member) for member in found]
@@ -250,7 +251,7 @@ class ValkeyJournal:
         named = _Days(self._keys, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
         keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys(), *named.derived_keys()]
-        async with _translated():
+        async with translated():
             return int(await self._evaluate(self._store, keys, len(named.index), packed))
 
     async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
@@ -258,7 +259,7 @@ class ValkeyJournal:
         named = _Days(self._keys, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
         keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys()]
-        async with _translated():
+        async with translated():
             return int(await self._sweep(self._store, keys, kept_ms, _pack(list(named.index)), packed))
 
     async def view(self, partition: int, tenant: str, day: date) -> DayView:
@@ -268,10 +269,8 @@ class ValkeyJournal:
             self._keys.tenant(partition, tenant),
             self._keys.throttled(tenant),
         ]
-        async with _translated():
-            complete, settled, pending, held, limit, throttled = await self._view(
-                self._store, keys, day.isoformat()
-            )
+        async with translated():
+            complete, settled, pending, held, limit, throttled = await self._view(self._store, keys, day.isoformat())
         limit_nanos = int(limit) if limit else None
         return DayView(complete == 1, int(settled), int(pending), int(held), limit_nanos, throttled == 1)
 
@@ -280,7 +279,7 @@ class ValkeyJournal:
         named = _Days(self._keys, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
         keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys()]
-        async with _translated():
+        async with translated():
             complete, fence, records, bounded, *figures = await self._audit(
                 self._store, keys, _pack(list(named.index)), packed, records_max
             )
@@ -290,7 +289,9 @@ class ValkeyJournal:
             AuditedDay(
                 tenant,
                 day,
-                *(int(figure) for figure in figures[4 * i : 4 * i + 3]),
+                int(figures[4 * i]),
+                int(figures[4 * i + 1]),
+                int(figures[4 * i + 2]),
                 sum(int(part) for part in figures[4 * i + 3].split(b"+") if part),
             )
             for i, (tenant, day) in enumerate(days)
@@ -300,9 +301,9 @@ class ValkeyJournal:
     async def depth(self, partition: int) -> Depth:
         """How much waits, and how old the oldest is by the store's clock."""
         journal = self._keys.of(partition, "journal")
-        async with _translated():
+        async with translated():
             records = await self._store.xlen(journal)
-            head = await self._store.xrange(journal, count=1) if records else []
+            head: Any = await self._store.xrange(journal, count=1) if records else []
         if not head:
             return Depth(0, 0)
         return Depth(records, await self.now_ms(partition) - int(head[0][0].partition(b"-")[0]))
@@ -322,4 +323,3 @@ def _journalled(place: bytes, fields: dict[bytes, bytes]) -> Journalled:
         touches=tuple((touch[1], date.fromisoformat(touch[2])) for touch in touches),
         rows=fields[b"e"],
     )
-

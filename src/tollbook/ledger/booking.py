@@ -134,9 +134,7 @@ class Booking:
         invariant(status == "INSERT 0 1", "the version moved under the partition lock")
         return Booked(epoch, version, tuple(totals.values()), new, duplicates, len(conflicts), dead)
 
-    async def _bury(
-        self, connection: Connection, place: tuple[int, int], code: str, detail: str, row: bytes
-    ) -> None:
+    async def _bury(self, connection: Connection, place: tuple[int, int], code: str, detail: str, row: bytes) -> None:
         await connection.execute(self._sql["dead_letter_insert"], *place, code, detail, row)
 
 

@@ -52,9 +52,7 @@ class PostgresConfig:
                 StoredKey(Principal(row["key_id"], Role(row["role"]), row["tenant"]), row["secret_hash"])
                 for row in keys
             ],
-            tokens=[
-                StoredToken(row["token_id"], row["token_hash"], row["source"], row["tenant"]) for row in tokens
-            ],
+            tokens=[StoredToken(row["token_id"], row["token_hash"], row["source"], row["tenant"]) for row in tokens],
         )
 
     async def limits_since(self, version: int) -> list[Limit]:

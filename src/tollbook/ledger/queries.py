@@ -9,9 +9,7 @@ class Queries:
     def __init__(self) -> None:
         folder = resources.files("tollbook.ledger") / "queries"
         self._texts = {
-            file.name.removesuffix(".sql"): file.read_text()
-            for file in folder.iterdir()
-            if file.name.endswith(".sql")
+            file.name.removesuffix(".sql"): file.read_text() for file in folder.iterdir() if file.name.endswith(".sql")
         }
 
     def __getitem__(self, name: str) -> str:

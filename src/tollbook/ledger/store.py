@@ -49,9 +49,7 @@ class PostgresLedger:
             missing = [key for key in dict.fromkeys(also) if key not in known]
             if missing:
                 tenants, days = zip(*missing, strict=True)
-                changed += touches_of(
-                    await connection.fetch(self._sql["day_totals"], list(tenants), list(days))
-                )
+                changed += touches_of(await connection.fetch(self._sql["day_totals"], list(tenants), list(days)))
         gap = after < row["oldest"] - 1 and after < row["version"]
         return CatchUp(str(row["ledger_epoch"]), row["version"], changed, gap)
 
@@ -64,9 +62,7 @@ class PostgresLedger:
         ):
             row = await connection.fetchrow(self._sql["partition_version"], partition)
             while True:
-                found = await connection.fetch(
-                    self._sql["open_totals"], partition, closing_after, *last, _PAGE_ROWS
-                )
+                found = await connection.fetch(self._sql["open_totals"], partition, closing_after, *last, _PAGE_ROWS)
                 page = touches_of(found)
                 yield CatchUp(str(row["ledger_epoch"]), row["version"], page)
                 if len(page) < _PAGE_ROWS:
@@ -98,9 +94,7 @@ class PostgresLedger:
     async def nonces_since(self, versions: dict[int, int]) -> list[tuple[int, int, list[bytes]]]:
         """(partition, version, nonces) committed after the given version of each partition."""
         async with connection_of(self._pool) as connection:
-            found = await connection.fetch(
-                self._sql["nonces_since"], list(versions), list(versions.values())
-            )
+            found = await connection.fetch(self._sql["nonces_since"], list(versions), list(versions.values()))
         return [(partition, version, [nonce.bytes for nonce in nonces]) for partition, version, nonces in found]
 
     async def prune(self, partition: int, version: int, before: datetime) -> None:

@@ -13,7 +13,7 @@ _POLL_S = 0.005
 _REMEMBERED_MAX = 10_000
 
 
-class CommitTimeout(LedgerUnavailable):  # noqa: N818 - a state of the world, not a mistake
+class CommitTimeout(LedgerUnavailable):
     """The record was not committed in time; it may be later, so the sender retries with the same ids."""
 
     code = "commit_timeout"
@@ -50,9 +50,7 @@ class CommitWatch:
         """Return once every record is committed; raises `CommitTimeout` after `timeout_s` seconds."""
         loop = asyncio.get_running_loop()
         futures = [
-            self._waiting.setdefault(nonce, loop.create_future())
-            for nonce in nonces
-            if nonce not in self._committed
+            self._waiting.setdefault(nonce, loop.create_future()) for nonce in nonces if nonce not in self._committed
         ]
         if self._polling is None:
             self._polling = asyncio.create_task(self._poll(), name="commit-watch")

@@ -90,9 +90,7 @@ class Drain:
             while True:
                 try:
                     if not await self.step():
-                        await self._journal.wait(
-                            self._partition, self._after, int(self._settings.tick_s * 1000)
-                        )
+                        await self._journal.wait(self._partition, self._after, int(self._settings.tick_s * 1000))
                 except LedgerConfused:
                     raise
                 except StoreError as trouble:
@@ -179,7 +177,11 @@ class Drain:
         self._unsettled += records
         await self._crossing("settling")
         known = {touch.key for touch in booked.totals}
-        if self._fence is None or self._fence < booked.version - 1 or any(key not in known for key in _days_of(self._unsettled)):
+        if (
+            self._fence is None
+            or self._fence < booked.version - 1
+            or any(key not in known for key in _days_of(self._unsettled))
+        ):
             await self._catch_up_quietly()
             return
         try:
@@ -207,9 +209,7 @@ class Drain:
                 # What changed behind the fence has been pruned: only a rebuild reads everything.
                 await self._journal.forget(self._partition)
             from_version = min(after, caught.version)
-            code = await self._settle_once(
-                caught.ledger_epoch, from_version, caught.version, caught.totals, read_at_ms
-            )
+            code = await self._settle_once(caught.ledger_epoch, from_version, caught.version, caught.totals, read_at_ms)
             if code is SettleCode.SETTLED:
                 return
             if code is SettleCode.OTHER_EPOCH:
@@ -240,9 +240,7 @@ class Drain:
         totals: tuple[Touch, ...],
         read_at_ms: int | None = None,
     ) -> SettleCode:
-        settlement = Settlement(
-            ledger_epoch, from_version, to_version, totals, tuple(self._unsettled), read_at_ms
-        )
+        settlement = Settlement(ledger_epoch, from_version, to_version, totals, tuple(self._unsettled), read_at_ms)
         answer = await self._journal.settle(self._partition, settlement)
         await self._crossing("settled")
         if answer.code in (SettleCode.SETTLED, SettleCode.BEHIND):
@@ -278,9 +276,7 @@ class Drain:
             self._telemetry.record(StoreTrouble("valkey", "tick is put off", str(trouble)))
         if self._clock.monotonic() - self._pruned_at >= self._settings.prune_s:
             self._pruned_at = self._clock.monotonic()
-            await self._ledger.prune(
-                self._partition, self._fence or 0, self._clock.now() - self._settings.batch_kept
-            )
+            await self._ledger.prune(self._partition, self._fence or 0, self._clock.now() - self._settings.batch_kept)
 
     async def _evaluate_some(self) -> None:
         cursor, days = await self._journal.open_days(

@@ -33,9 +33,7 @@ _UNPRICED = int(QuoteFlag.UNPRICED)
 class Prices(Protocol):
     """What the resolver asks of a price book."""
 
-    def rates(
-        self, provider: str | None, model: str, service_tier: str | None, at: datetime
-    ) -> TokenRates:
+    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
         """The rates of a call; never None: an unknown model has the ceiling's."""
         ...
 
@@ -95,9 +93,7 @@ class Resolver:
             try:
                 self._resolve_one(event, index, request, resolved)
             except _Refused as refused:
-                resolved.rejections.append(
-                    Rejection(index=index, code=refused.code, detail=refused.detail)
-                )
+                resolved.rejections.append(Rejection(index=index, code=refused.code, detail=refused.detail))
         return resolved
 
     def _resolve_one(self, event: Event, index: int, request: "_Request", resolved: Resolved) -> None:

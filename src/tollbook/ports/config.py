@@ -116,5 +116,3 @@ class Config(Protocol):
     async def store_prices(self, digest: str, version: str, cards: Iterable[PriceCard]) -> bool:
         """Keep a price book's cards so that entries can refer to them; False where it was there already."""
         ...
-
-

@@ -88,9 +88,7 @@ class PriceBook:
 
         `units` are inclusive counts: a part's whole is given too. One not given is 0, `requests` is always 1.
         """
-        invariant(
-            units.keys() <= self._units.names, f"units without a meaning: {units.keys() - self._units.names}"
-        )
+        invariant(units.keys() <= self._units.names, f"units without a meaning: {units.keys() - self._units.names}")
         found = self._matcher.find(provider, model)
         if found is None:
             return None
@@ -170,9 +168,7 @@ def _distinct_cards(models: Mapping[str, Sequence[ModelCards]]) -> tuple[RateCar
         for model in listed:
             for card in model.cards:
                 same = distinct.setdefault(card.price_id, card)
-                invariant(
-                    (same.scope, same.prices) == (card.scope, card.prices), "two rate cards share an id"
-                )
+                invariant((same.scope, same.prices) == (card.scope, card.prices), "two rate cards share an id")
     return tuple(distinct.values())
 
 

@@ -85,9 +85,7 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
         counts = self._billed(counts)
         input_tokens = counts.get("input_tokens", 0)
         leaves = units.leaves(frozenset(price.unit for price in self.prices), counts)
-        exact = sum(
-            (price.nanos_above(input_tokens) * leaves[price.unit] for price in self.prices), Fraction(0)
-        )
+        exact = sum((price.nanos_above(input_tokens) * leaves[price.unit] for price in self.prices), Fraction(0))
         return nanos_rounded(exact)
 
     def row(self) -> PriceRow:
@@ -129,9 +127,7 @@ def declared_prices(price: ModelPrice, units: Units) -> tuple[UnitPrice, ...]:
         unit = units.of_price_key(price_key)
         if isinstance(value, TieredPrices):
             tiers = tuple(sorted((tier.start, _usd(tier.price, price_key)) for tier in value.tiers))
-            found.append(
-                UnitPrice(unit=unit.usage_key, per=unit.per, usd=_usd(value.base, price_key), tiers=tiers)
-            )
+            found.append(UnitPrice(unit=unit.usage_key, per=unit.per, usd=_usd(value.base, price_key), tiers=tiers))
         else:
             found.append(UnitPrice(unit=unit.usage_key, per=unit.per, usd=_usd(value, price_key)))
     found.sort(key=lambda unit_price: unit_price.unit)
@@ -142,9 +138,7 @@ def declared_prices(price: ModelPrice, units: Units) -> tuple[UnitPrice, ...]:
 def compile_card(scope: CardScope, prices: tuple[UnitPrice, ...], units: Units) -> RateCard:
     """Give the prices their id and their integer rates."""
     price_id = _price_id(scope, prices)
-    return RateCard(
-        price_id=price_id, scope=scope, prices=prices, tokens=_token_rates(price_id, prices, units)
-    )
+    return RateCard(price_id=price_id, scope=scope, prices=prices, tokens=_token_rates(price_id, prices, units))
 
 
 def card_content(scope: CardScope, prices: tuple[UnitPrice, ...]) -> bytes:
@@ -191,9 +185,7 @@ def _token_rates(price_id: int, prices: tuple[UnitPrice, ...], units: Units) -> 
 def _price_json(price: UnitPrice) -> dict[str, Any]:
     shown: dict[str, Any] = {"usd": _decimal_text(price.usd), "per": price.per}
     if price.tiers:
-        shown["tiers"] = [
-            {"input_tokens_over": start, "usd": _decimal_text(usd)} for start, usd in price.tiers
-        ]
+        shown["tiers"] = [{"input_tokens_over": start, "usd": _decimal_text(usd)} for start, usd in price.tiers]
     return shown
 
 

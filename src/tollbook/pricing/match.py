@@ -127,9 +127,7 @@ class Matcher:
 
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._lists = {provider.id: _ModelList(provider.models) for provider in providers}
-        self._lenders = {
-            provider.id: tuple(provider.fallback_model_providers or ()) for provider in providers
-        }
+        self._lenders = {provider.id: tuple(provider.fallback_model_providers or ()) for provider in providers}
         self._bare = tuple(
             (provider.id, _predicate(provider.model_match))
             for provider in providers

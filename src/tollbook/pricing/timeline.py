@@ -111,9 +111,7 @@ def compile_model(provider: str, model: ModelInfo, units: Units) -> ModelCards:
         pairs = sorted(set().union(*(sources.variants[giver].when for giver in givers)))
         # The only model whose provider bills a least duration; genai-prices states it in code, not in data.
         seconds_min = 10 if provider == "groq" and model.id.startswith("whisper-large-v3") else 0
-        scope = CardScope(
-            provider=provider, model=model.id, context=tuple(pairs), billed_seconds_min=seconds_min
-        )
+        scope = CardScope(provider=provider, model=model.id, context=tuple(pairs), billed_seconds_min=seconds_min)
         free = model.id.endswith(FREE_SUFFIX)
         for cells, prices, narrowed in _spans(scope, sources.grid, priced):
             if prices or free:

@@ -115,9 +115,7 @@ class Units:
         """Split inclusive counts into the disjoint leaves of the priced units; a unit not given counts 0."""
         leaves: dict[str, int] = {}
         for unit in sorted(priced, key=self._depth, reverse=True):
-            below = sum(
-                leaf for child, leaf in leaves.items() if unit in self._registry.ancestor_usage_keys(child)
-            )
+            below = sum(leaf for child, leaf in leaves.items() if unit in self._registry.ancestor_usage_keys(child))
             leaves[unit] = counts.get(unit, 0) - below
             invariant(leaves[unit] >= 0, f"the parts of {unit} exceed it")
         return leaves
