@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -115,7 +115,7 @@ def within_reach(installation: Installation, user: ServiceUser | None) -> Instal
         return installation
     if not installation.movable:
         raise ConfigError(
-            f"{installation.server} is out of reach of {user.name}, as whom root runs it; install it elsewhere"
+            f"{installation.server} is out of reach of {user.name}, its user here; install it elsewhere"
         )
     moved = installation.moved_to(stash(installation))
     if not can_run(moved.server, user):
@@ -131,21 +131,21 @@ def stash(installation: Installation) -> Path:
     if target.exists():
         return target
     try:
-        for directory in (CACHE.parent, CACHE):
-            directory.mkdir(mode=0o755, exist_ok=True)
+        CACHE.mkdir(parents=True, exist_ok=True)
+        # Ours alone, and for the service user to read, whatever root's umask is.
+        CACHE.chmod(0o755)
         partial = Path(tempfile.mkdtemp(prefix=".partial-", dir=CACHE))
+        with ExitStack() as undo:
+            undo.callback(shutil.rmtree, partial, ignore_errors=True)
+            for part in installation.movable:
+                copy_part(installation.root / part, partial / part)
+            partial.chmod(0o755)
+            # Renamed when complete, so that a copy cut short is never taken for a whole one.
+            partial.rename(target)
     except OSError as error:
-        raise ConfigError(f"cannot copy the servers' binaries to {CACHE}: {error}") from error
-    try:
-        for part in installation.movable:
-            copy_part(installation.root / part, partial / part)
-        partial.chmod(0o755)
-        # Renamed when complete, so that a copy cut short is never taken for a whole one.
-        partial.rename(target)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
+        # Another process may have made the same copy meanwhile.
         if not target.exists():
-            raise
+            raise ConfigError(f"cannot copy the servers' binaries to {CACHE}: {error}") from error
     return target
 
 

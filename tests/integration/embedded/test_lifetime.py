@@ -11,16 +11,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 import redis
 from tests.servers import execute, fetch_value
 
+import tollbook
 from tollbook.domain.errors import ConfigError
 from tollbook.embedded import PostgresServer, ValkeyServer, binaries, privileges
 from tollbook.embedded.binaries import find_postgres, find_valkey
+from tollbook.embedded.privileges import ServiceUser
 from tollbook.embedded.process import descendants, is_alive, wait_until
 
-SOURCE = Path(binaries.__file__).parents[2]
+IMPORT_PATH = os.pathsep.join(str(Path(found).parents[1]) for found in (tollbook.__file__, msgspec.__file__))
 
 START_BOTH = """
 import json, os, sys, threading
@@ -42,10 +45,10 @@ for server in reversed(servers):
 """
 
 
-def run_both(home: Path, **options) -> "subprocess.Popen[str]":
+def run_both(home: Path, *, python: str = sys.executable, **options) -> "subprocess.Popen[str]":
     return subprocess.Popen(
-        [sys.executable, "-c", START_BOTH, str(home)],
-        env={"PYTHONPATH": str(SOURCE), "PATH": os.defpath},
+        [python, "-c", START_BOTH, str(home)],
+        env={"PYTHONPATH": IMPORT_PATH, "PATH": os.defpath},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -83,6 +86,21 @@ def test_interrupt_of_the_terminal_does_not_reach_the_servers(tmp_path: Path) ->
     assert not any(is_alive(pid) for pid in facts["pids"])
 
 
+def python_for(user: ServiceUser) -> str | None:
+    """An interpreter that the user can run tollbook with: this one, or the system's if it is as new."""
+    for python in (sys.executable, "/usr/bin/python3"):
+        if not privileges.can_run(Path(python), user):
+            continue
+        probe = [python, "-c", "import tollbook.embedded"]
+        options = {"user": user.uid, "group": user.gid, "extra_groups": [], "cwd": "/"}
+        answer = subprocess.run(
+            probe, env={"PYTHONPATH": IMPORT_PATH}, capture_output=True, check=False, **options
+        )
+        if answer.returncode == 0:
+            return python
+    return None
+
+
 @pytest.fixture
 def home_of_nobody() -> Iterator[Path]:
     """A directory of an ordinary user, where that user can walk to."""
@@ -98,10 +116,10 @@ def test_ordinary_user_starts_both(home_of_nobody: Path) -> None:
     """Without root nothing changes user, and everything belongs to the one who started it."""
     entry = pwd.getpwnam("nobody")
     as_nobody = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
-    probe = [sys.executable, "-c", "import tollbook, msgspec"]
-    if subprocess.run(probe, check=False, env={"PYTHONPATH": str(SOURCE)}, **as_nobody).returncode:
-        pytest.skip("an ordinary user cannot reach this interpreter or this source")
-    with run_both(home_of_nobody, cwd="/", **as_nobody) as parent:
+    python = python_for(ServiceUser("nobody", entry.pw_uid, entry.pw_gid))
+    if python is None:
+        pytest.skip("an ordinary user reaches no interpreter with this source")
+    with run_both(home_of_nobody, python=python, cwd="/", **as_nobody) as parent:
         facts = json.loads(parent.stdout.readline())
         assert facts["uid"] == entry.pw_uid
         assert all(Path(f"/proc/{pid}").stat().st_uid == entry.pw_uid for pid in facts["pids"])
