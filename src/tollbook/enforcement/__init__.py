@@ -1,0 +1,1 @@
+"""The gate, holds, throttle flags and alerts."""

@@ -1,0 +1,1 @@
+"""Payloads of every dialect, turned into events or rejections."""

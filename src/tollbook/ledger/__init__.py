@@ -1,0 +1,1 @@
+"""Postgres: the store, its queries and its migrations."""

@@ -1,0 +1,1 @@
+"""Prices: the dated book, its matching of models, and the only rounding."""
