@@ -1,1 +1,5 @@
+<<<<<<< HEAD
 """The HTTP API."""
+=======
+"""HTTP: one resource a file, keys, problems."""
+>>>>>>> scaffold
