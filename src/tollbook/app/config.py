@@ -42,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Settings from the environment; raises `ConfigError` on a value that does not fit or a name it does not know."""
+        """Settings from the environment; raises `ConfigError` on an unknown name or a value that does not fit."""
         found = os.environ if environment is None else environment
         given = {name.removeprefix(_PREFIX).lower(): value for name, value in found.items() if name.startswith(_PREFIX)}
         unknown = sorted(given.keys() - set(cls.__struct_fields__))

@@ -1,4 +1,4 @@
-"""The journal port over Valkey 8+ or Redis 7.0+, also where an ACL grants neither admin, connection nor transactions."""
+"""The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without admin, connection or transaction commands."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

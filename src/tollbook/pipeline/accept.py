@@ -1,4 +1,4 @@
-"""Acknowledging events: what arrives together goes into the journal together, and into the inbox when Valkey is away."""
+"""Acknowledging events: what arrives together is journalled together, or kept in the inbox when Valkey is away."""
 
 import asyncio
 import os

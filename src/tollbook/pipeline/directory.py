@@ -1,4 +1,4 @@
-"""What a process knows of the configuration: held in memory, refreshed when its version moves, kept while Postgres is away."""
+"""The configuration in memory: refreshed when its version moves, kept while Postgres is away."""
 
 import hmac
 import secrets
