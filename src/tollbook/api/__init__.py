@@ -1,5 +1,1 @@
-<<<<<<< HEAD
 """The HTTP API."""
-=======
-"""HTTP: one resource a file, keys, problems."""
->>>>>>> scaffold

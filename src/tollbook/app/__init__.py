@@ -1,5 +1,1 @@
-<<<<<<< HEAD
 """Configuration, wiring and lifecycle: where the rooms are put together."""
-=======
-"""Settings, wiring and lifecycle."""
->>>>>>> scaffold

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from tollbook.domain.errors import ConfigError
 
 _PREFIX = "TOLLBOOK_"
+_METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(gt=0)]
@@ -37,6 +39,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unpriced_output_usd_per_mtok: Decimal = Decimal(80)
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
+    metrics_dir: str = ""
+    data_dir: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "json"
 
@@ -54,8 +58,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"a {_PREFIX}* setting does not fit: {error}") from error
 
     def environment(self) -> dict[str, str]:
-        """These settings as the environment of a child process."""
-        return {f"{_PREFIX}{name.upper()}": str(value) for name, value in msgspec.structs.asdict(self).items()}
+        """These settings, and the rest of the present environment, for a child process."""
+        own = {f"{_PREFIX}{name.upper()}": str(value) for name, value in msgspec.structs.asdict(self).items()}
+        shared = {_METRICS_DIR: self.metrics_dir} if self.metrics_dir else {}
+        return {**os.environ, **own, **shared}
+
+    def share_metrics(self) -> None:
+        """Let processes that this one starts write their metrics to `metrics_dir`, where one page shows them all."""
+        if self.metrics_dir:
+            os.environ[_METRICS_DIR] = self.metrics_dir
+
+    def data_path(self) -> Path:
+        """Where `tollbook up` keeps its data: `data_dir`, else below the user's data directory."""
+        if self.data_dir:
+            return Path(self.data_dir)
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tollbook"
 
     def require_stores(self) -> None:
         """Raise `ConfigError` unless both stores are named."""

@@ -1,10 +1,6 @@
-<<<<<<< HEAD
 """Real PostgreSQL and real Valkey, started and stopped by tollbook itself."""
 
 from tollbook.embedded.postgres import PostgresServer
 from tollbook.embedded.valkey import ValkeyServer
 
 __all__ = ["PostgresServer", "ValkeyServer"]
-=======
-"""Real Postgres and real Valkey from wheels: the default install and the servers of the tests."""
->>>>>>> scaffold

@@ -114,9 +114,7 @@ def within_reach(installation: Installation, user: ServiceUser | None) -> Instal
     if user is None or can_run(installation.server, user):
         return installation
     if not installation.movable:
-        raise ConfigError(
-            f"{installation.server} is out of reach of {user.name}, its user here; install it elsewhere"
-        )
+        raise ConfigError(f"{installation.server} is out of reach of {user.name}, its user here; install it elsewhere")
     moved = installation.moved_to(stash(installation))
     if not can_run(moved.server, user):
         raise ConfigError(f"{moved.server} cannot be run by {user.name}: is {CACHE} mounted noexec or closed?")
