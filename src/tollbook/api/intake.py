@@ -5,6 +5,7 @@ the ledger itself spends on an event.
 """
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -104,7 +105,7 @@ class IntakeApp:
             raise Problem(404, "not_found", "no webhook in force has this address")
         headers = dict(scope["headers"])
         now = services.clock.now()
-        received_id = str(UUID(bytes=minted(int(now.timestamp() * 1000))))
+        received_id = str(UUID(bytes=minted(int(now.timestamp() * 1000), os.urandom(10))))
         sender = Sender(tenant=token.tenant, source=token.source, request_id=_request_id(headers))
         body = await self._read(headers, receive)
         kept = asyncio.create_task(self._keep(token.token_id, _received(scope, body, received_id, now)))

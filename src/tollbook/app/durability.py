@@ -48,7 +48,7 @@ async def ask_valkey(store: "Redis") -> ValkeyFacts:
 
 async def _ask(store: "Redis", *command: str) -> dict[Any, Any] | None:
     try:
-        answer = await store.execute_command(*command)
+        answer = await store.execute_command(*command)  # type: ignore[no-untyped-call]
     except (RedisError, OSError):
         return None
     if isinstance(answer, list):

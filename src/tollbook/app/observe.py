@@ -89,7 +89,7 @@ class Metrics:
         if self._shared_dir is None:
             return generate_latest(self._registry)
         together = CollectorRegistry()
-        MultiProcessCollector(together, path=self._shared_dir)
+        MultiProcessCollector(together, path=self._shared_dir)  # type: ignore[no-untyped-call]
         return generate_latest(together)
 
     def record(self, happened: TelemetryRecord) -> None:

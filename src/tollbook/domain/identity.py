@@ -4,7 +4,6 @@ An id that carries its own time (UUIDv7, RFC 9562 section 5.7; ULID) gives its i
 that neighbours in time are neighbours in the index; every other bit is a hash.
 """
 
-import os
 from hashlib import blake2b
 
 _WEEK_MS = 7 * 86_400_000
@@ -50,12 +49,12 @@ def identity_of(tenant: str, source: str, event_id: str, time_ms: int | None) ->
     return time_ms.to_bytes(6, "big") + blake2b(named, digest_size=10).digest()
 
 
-def minted(now_ms: int) -> bytes:
-    """A UUIDv7 for an event that came without an id: it is its own identity."""
-    random = bytearray(os.urandom(10))
-    random[0] = 0x70 | random[0] & 0x0F
-    random[2] = 0x80 | random[2] & 0x3F
-    return now_ms.to_bytes(6, "big") + bytes(random)
+def minted(now_ms: int, random: bytes) -> bytes:
+    """A UUIDv7 of ten random bytes, for an event that came without an id: it is its own identity."""
+    bits = bytearray(random)
+    bits[0] = 0x70 | bits[0] & 0x0F
+    bits[2] = 0x80 | bits[2] & 0x3F
+    return now_ms.to_bytes(6, "big") + bytes(bits)
 
 
 def generation_of(time_ms: int) -> int:

@@ -1,4 +1,4 @@
-"""The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without admin, connection or transaction commands."""
+"""The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without @admin, @connection or @transaction."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager

@@ -1,6 +1,7 @@
 """Which drain works on which partition: advisory locks of one session, which end with it.
 
-Only for efficiency: two drains of one partition are correct, since its row lock orders them, but waste each other's work.
+Only for efficiency: two drains of one partition are correct, since its row lock orders them, but repeat
+each other's work.
 """
 
 from collections.abc import AsyncIterator

@@ -1,5 +1,6 @@
 """From a decoded event to what the journal keeps: price, day, identity and row, all decided here and nowhere later."""
 
+import os
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from struct import Struct
@@ -182,7 +183,7 @@ class _Request:
         """The event's identity and the one generation it can stand in, 0 where it can be any."""
         if event_id is None:
             if self._request_id is None:
-                return minted(self._now_ms), generation_of(self._now_ms)
+                return minted(self._now_ms, os.urandom(10)), generation_of(self._now_ms)
             event_id = self._request_id if self._alone else f"{self._request_id}#{index}"
         time_ms = id_time_ms(event_id)
         entry_id = identity_of(tenant, source, event_id, time_ms)
