@@ -16,6 +16,7 @@ _REGISTRY = re.compile(
     r"pypi\.org/simple|pythonhosted\.org|registry\.npmjs\.org|(?<!-emit)-(?:-extra)?-index-url[ =]\S"
     r"|(?<!-emit)--find-links[ =]\S|\bPIP_(?:EXTRA_)?INDEX_URL\b|\bfile:///"
 )
+_CONFLICT = re.compile(r"^(?:<{7}|>{7}) ")
 _PIN = re.compile(r"[\w.-]+==\S+(?: ; [^\\]+)? \\(?:\n\s+--hash=sha256:[0-9a-f]{64}(?: \\)?)+", re.MULTILINE)
 
 
@@ -31,6 +32,10 @@ def _machine_paths(source: Source) -> Iterator[Finding]:
 
 def _registries(source: Source) -> Iterator[Finding]:
     yield from _search(_REGISTRY, source)
+
+
+def _conflicts(source: Source) -> Iterator[Finding]:
+    yield from _search(_CONFLICT, source)
 
 
 def _pins(source: Source) -> Iterator[Finding]:
@@ -116,6 +121,13 @@ RULES = (
             {"Makefile": "--no-emit-index-url --no-emit-find-links\n"},
             {"README.md": "https://pypi.org/project/x\n"},
         ),
+    ),
+    Rule(
+        "conflict-marker",
+        "one of the two sides, or what both meant",
+        each(r"", _conflicts),
+        bad=({"docs/a.md": "<" * 7 + " HEAD\na\n=======\nb\n" + ">" * 7 + " other\n"},),
+        good=({"docs/a.md": "Title\n=======\n\n>>> f()\n"},),
     ),
     Rule(
         "pinned-requirements",

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.style import rules_python, rules_scripts, rules_size, rules_text, rules_words
-from tests.style.exceptions import DEBTS, DEBTS_MAX, PERMITTED
+from tests.style.exceptions import DEBTS, DEBTS_MAX, PERMITTED, Debt
 from tests.style.rule import Rule
 from tests.style.tree import Finding, Tree, project_tree, tree_of
 
@@ -68,6 +68,14 @@ def test_exceptions_name_a_rule_and_a_reason() -> None:
     assert not PERMITTED.keys() & DEBTS.keys()
     for reason in (*PERMITTED.values(), *(debt.reason for debt in DEBTS.values())):
         assert len(reason.split()) >= 4, f"say why: {reason!r}"
+
+
+def test_a_debt_excuses_its_place_up_to_its_measure(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = next(rule for rule in RULES if rule.name == "file-length")
+    monkeypatch.setitem(DEBTS, (rule.name, "src/a.py"), Debt("a sample of a debt", measure=600))
+    assert _excused(rule, Finding("src/a.py", 1, "long", 600))
+    assert not _excused(rule, Finding("src/a.py", 1, "longer", 601))
+    assert not _excused(rule, Finding("src/b.py", 1, "long", 600))
 
 
 def test_the_list_of_debts_only_shrinks() -> None:
