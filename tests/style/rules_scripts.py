@@ -186,9 +186,7 @@ RULES = (
             _sql("-- Reads.\nWITH x AS (SELECT 1) SELECT b FROM x\n"),
         ),
         good=(
-            _sql(
-                "-- Reads a day.\n-- $1 day in the tenant's zone\n-- Rows: a.\nSELECT a FROM t WHERE d = $1\n"
-            ),
+            _sql("-- Reads a day.\n-- $1 day in the tenant's zone\n-- Rows: a.\nSELECT a FROM t WHERE d = $1\n"),
             _sql("-- Adds.\nINSERT INTO t SELECT a FROM s\n"),
             _sql("-- Moves.\nWITH x AS (DELETE FROM t RETURNING a) INSERT INTO u SELECT a FROM x\n"),
         ),

@@ -9,9 +9,7 @@ from tests.style.tree import FUNCTIONS, Finding, Source, Tree, each
 
 ROOM_PARTS = ("Owns", "Does not own", "Invariants", "Failure behaviour")
 
-_MACHINE = re.compile(
-    r"(?<![\w.-])/(?:work|farm|root)/|/tmp/w[t]|(?<![\w.-])/home/[a-z]|/opt/(?:pypi|wheels)"
-)
+_MACHINE = re.compile(r"(?<![\w.-])/(?:work|farm|root)/|/tmp/w[t]|(?<![\w.-])/home/[a-z]|/opt/(?:pypi|wheels)")
 _REGISTRY = re.compile(
     r"pypi\.org/simple|pythonhosted\.org|registry\.npmjs\.org|(?<!-emit)-(?:-extra)?-index-url[ =]\S"
     r"|(?<!-emit)--find-links[ =]\S|\bPIP_(?:EXTRA_)?INDEX_URL\b|\bfile:///"

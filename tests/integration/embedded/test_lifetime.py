@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
-from tests.servers import execute, fetch_value
 
 import tollbook
+from tests.servers import execute, fetch_value
 from tollbook.domain.errors import ConfigError
 from tollbook.embedded import PostgresServer, ValkeyServer, binaries, privileges
 from tollbook.embedded.binaries import find_postgres, find_valkey
@@ -93,9 +93,7 @@ def python_for(user: ServiceUser) -> str | None:
             continue
         probe = [python, "-c", "import tollbook.embedded"]
         options = {"user": user.uid, "group": user.gid, "extra_groups": [], "cwd": "/"}
-        answer = subprocess.run(
-            probe, env={"PYTHONPATH": IMPORT_PATH}, capture_output=True, check=False, **options
-        )
+        answer = subprocess.run(probe, env={"PYTHONPATH": IMPORT_PATH}, capture_output=True, check=False, **options)
         if answer.returncode == 0:
             return python
     return None
