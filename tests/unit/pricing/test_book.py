@@ -312,3 +312,8 @@ def test_a_name_in_use_survives_a_flood_of_others(book: PriceBook) -> None:
         book.rates("deepseek", "deepseek-chat", None, AT)
     assert ("deepseek", "deepseek-chat", None) in book._young
     assert book.rates("deepseek", "deepseek-chat", None, AT) is first
+
+
+def test_a_price_of_none_is_no_price() -> None:
+    book = book_of(model_of(ModelPrice(input_mtok=None)))
+    assert price(book).flags == QuoteFlag.UNPRICED

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from genai_prices.data import providers
 from genai_prices.data_snapshot import DataSnapshot
-from genai_prices.types import Provider
+from genai_prices.types import ClauseContains, ClauseEquals, ModelInfo, Provider
 
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.match import PROVIDER_ALIASES, Match, Matcher, tier_of
@@ -163,3 +163,15 @@ def test_service_tiers_as_providers_write_them(reported: str | None, tier: str |
 
 def test_an_alias_prices_like_the_id(book: PriceBook) -> None:
     assert book.rates("x_ai", "grok-4.7", None, AT) == book.rates("x-ai", "grok-4.7", None, AT)
+
+
+def test_the_first_model_in_the_data_wins_whether_it_matches_by_pattern_or_by_name() -> None:
+    exact = ModelInfo(id="exact", match=ClauseEquals("acme-1"))
+    pattern = ModelInfo(id="pattern", match=ClauseContains("acme"))
+    for models, name, position in [
+        ([exact, pattern], "acme-1", 0),
+        ([pattern, exact], "acme-1", 0),
+        ([exact, pattern], "acme-2", 1),
+    ]:
+        matcher = Matcher([Provider(id="acme", name="Acme", api_pattern="", models=models)])
+        assert matcher.find("acme", name) == Match("acme", position, borrowed=False)
