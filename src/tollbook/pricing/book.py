@@ -15,7 +15,7 @@ from tollbook.pricing.timeline import Cell, Context, Grid, ModelCards, compile_m
 from tollbook.pricing.units import Units
 
 ANSWERS_MAX = 8192
-"""Remembered look-ups per generation; two generations of long names are 15 MB at the worst."""
+"""Remembered look-ups per generation; two generations of the longest names are 20 MB."""
 
 
 class _Answer(msgspec.Struct, frozen=True):
