@@ -60,13 +60,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self) -> dict[str, str]:
         """These settings, and the rest of the present environment, for a child process."""
         own = {f"{_PREFIX}{name.upper()}": str(value) for name, value in msgspec.structs.asdict(self).items()}
+        # The Prometheus client reads where processes share their metrics from the environment, when it is imported.
         shared = {_METRICS_DIR: self.metrics_dir} if self.metrics_dir else {}
         return {**os.environ, **own, **shared}
 
-    def share_metrics(self) -> None:
-        """Let processes that this one starts write their metrics to `metrics_dir`, where one page shows them all."""
-        if self.metrics_dir:
-            os.environ[_METRICS_DIR] = self.metrics_dir
+    def export(self) -> None:
+        """Make these settings the environment of this process, for workers that it starts."""
+        os.environ.update(self.environment())
 
     def data_path(self) -> Path:
         """Where `tollbook up` keeps its data: `data_dir`, else below the user's data directory."""

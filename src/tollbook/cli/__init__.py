@@ -1,1 +1,1 @@
-"""One file a command, thin."""
+"""Commands, one a file, thin: what they do is done elsewhere."""

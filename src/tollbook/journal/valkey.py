@@ -182,8 +182,10 @@ class ValkeyJournal:
         async with translated():
             return bool(await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0)
 
-    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
-        """Restore some totals; False: start over."""
+    async def rebuild_load(
+        self, partition: int, token: str, totals: Sequence[Touch], absent: Sequence[tuple[str, date]] = ()
+    ) -> bool:
+        """Restore some totals and forget those of days the ledger has nothing for; False: start over."""
         days = _Days(self._keys, partition)
         packed = _pack(
             [
@@ -197,9 +199,11 @@ class ValkeyJournal:
                 for touch in totals
             ]
         )
+        gone = _pack([(days.add(tenant, day), day.isoformat()) for tenant, day in absent])
         keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
         async with translated():
-            return bool(await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed) == 0)
+            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed, gone)
+        return bool(code == 0)
 
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int

@@ -10,7 +10,7 @@ from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
 from tollbook.domain.window import ZoneSpan
 from tollbook.ledger.pool import Connection, connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.config import BudgetListing, KeyListing, PriceCard, Snapshot, TokenListing
+from tollbook.ports.config import BudgetListing, KeyListing, PriceCard, ServerFacts, Snapshot, TokenListing
 from tollbook.ports.journal import Limit
 
 _EVERYONE = ""
@@ -77,6 +77,16 @@ class PostgresConfig:
                 await connection.execute(self._sql["budget_set"], name, limit_nanos, version, by)
             await connection.execute(self._sql["budget_change_insert"], version, name, limit_nanos, by)
         return version
+
+    async def server_facts(self) -> ServerFacts:
+        """What the Postgres server says of itself; `synchronous_commit` as the server has it, not as a session set it."""
+        async with connection_of(self._pool) as connection:
+            return ServerFacts(*await connection.fetchrow(self._sql["server_facts"]))
+
+    async def mint_ledger_epoch(self) -> str:
+        """Declare that the ledger was restored to an earlier state; the new ledger epoch."""
+        async with self._change() as (connection, _):
+            return str(await connection.fetchval(self._sql["ledger_epoch_mint"]))
 
     async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan]) -> int:
         """Replace a tenant's zone spans; the version of the change."""

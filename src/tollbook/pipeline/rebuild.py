@@ -1,7 +1,7 @@
 """Restores a partition's counters from the ledger, by itself, whenever the epoch key is missing."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date, timedelta
 from uuid import uuid4
 
 import msgspec
@@ -60,12 +60,15 @@ class Rebuild:
         token = uuid4().hex
         if not await self._journal.rebuild_begin(partition, token):
             return None
-        ledger_epoch, version, days = "", 0, 0
+        ledger_epoch, version = "", 0
+        loaded: set[tuple[str, date]] = set()
         async for page in self._ledger.open_totals(partition, self._clock.now() - self._settings.kept):
             ledger_epoch, version = page.ledger_epoch, page.version
-            days += len(page.totals)
+            loaded.update(total.key for total in page.totals)
             if page.totals and not await self._journal.rebuild_load(partition, token, page.totals):
                 return None
+        if not await self._forget_others(partition, token, loaded):
+            return None
         await self._limits(partition)
         opened = await self._journal.rebuild_open(
             partition,
@@ -77,15 +80,27 @@ class Rebuild:
         if not opened:
             return None
         await self._show(partition)
-        self._telemetry.record(Rebuilt(partition, days, self._clock.monotonic() - started))
+        self._telemetry.record(Rebuilt(partition, len(loaded), self._clock.monotonic() - started))
         return version
+
+    async def _forget_others(self, partition: int, token: str, loaded: set[tuple[str, date]]) -> bool:
+        """A ledger that went back in time has no total for days whose counters survived: they must not stand."""
+        async for days in self._kept_days(partition):
+            absent = [day for day in days if day not in loaded]
+            if absent and not await self._journal.rebuild_load(partition, token, (), absent):
+                return False
+        return True
 
     async def _show(self, partition: int) -> None:
         """Write flags and spend keys anew: a bare precheck is open until this is done."""
+        async for days in self._kept_days(partition):
+            await self._journal.evaluate(partition, days)
+
+    async def _kept_days(self, partition: int) -> AsyncIterator[list[tuple[str, date]]]:
         cursor = 0
         while True:
             cursor, found = await self._journal.open_days(partition, cursor, self._settings.page_days_max)
             if found:
-                await self._journal.evaluate(partition, found)
+                yield found
             if cursor == 0:
                 return

@@ -62,6 +62,16 @@ class PriceCard(NamedTuple):
     terms: str
 
 
+class ServerFacts(NamedTuple):
+    """What the Postgres server says of itself."""
+
+    version: str
+    fsync: str
+    synchronous_commit: str
+    in_recovery: bool
+    partitions: int
+
+
 class Config(Protocol):
     """The configuration. Methods raise `LedgerUnavailable` where Postgres is away."""
 
@@ -83,6 +93,14 @@ class Config(Protocol):
 
     async def set_limit(self, tenant: str | None, limit_nanos: int | None, by: str) -> int:
         """Set a daily limit, or remove a tenant's own (None); the version of the change."""
+        ...
+
+    async def server_facts(self) -> ServerFacts:
+        """What the Postgres server says of itself."""
+        ...
+
+    async def mint_ledger_epoch(self) -> str:
+        """Declare that the ledger was restored to an earlier state; the new ledger epoch."""
         ...
 
     async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan]) -> int:

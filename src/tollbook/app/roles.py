@@ -1,0 +1,63 @@
+"""The two server roles, each as one process: receivers over HTTP, and drains."""
+
+import asyncio
+import contextlib
+import signal
+import tempfile
+
+import msgspec
+import uvloop
+from granian import Granian
+from granian.constants import Interfaces, Loops
+from granian.log import LogLevels
+
+from tollbook.app.config import Settings
+from tollbook.app.drains import Drains
+from tollbook.app.observe import configure_logs
+from tollbook.app.wiring import World
+
+
+def serve(settings: Settings) -> None:
+    """Serve the API until a signal stops it; a worker that dies is started again."""
+    settings.require_stores()
+    with contextlib.ExitStack() as cleanup:
+        if not settings.metrics_dir:
+            shared = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="tollbook-metrics-"))
+            settings = msgspec.structs.replace(settings, metrics_dir=shared)
+        settings.export()
+        Granian(
+            "tollbook.app.asgi:build",
+            factory=True,
+            address=settings.host,
+            port=settings.port,
+            interface=Interfaces.ASGI,
+            workers=settings.workers,
+            loop=Loops.uvloop,
+            log_level=LogLevels.warning,
+            backlog=2_048,
+            respawn_failed_workers=True,
+            websockets=False,
+        ).serve()
+
+
+def drain(settings: Settings) -> None:
+    """Drain until a signal stops it."""
+    settings.require_stores()
+    configure_logs(settings.log_level, settings.log_format)
+    uvloop.run(_drain(settings))
+
+
+async def _drain(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    world = await World.open(settings)
+    draining = asyncio.create_task(Drains(world).run(), name="drains")
+    stopped = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({draining, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        await world.close()

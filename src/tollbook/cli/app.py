@@ -1,0 +1,30 @@
+"""Puts the commands together."""
+
+import typer
+
+from tollbook.cli import budget, doctor, key, migrate, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import demo as demo_command
+
+
+def build() -> typer.Typer:
+    """The command line as an object."""
+    app = typer.Typer(
+        name="tollbook",
+        help="The ledger of what a fleet of LLM agents spends.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    app.command()(up.up)
+    app.command()(serve.serve)
+    app.command()(serve.drain)
+    app.command()(migrate.migrate)
+    app.command()(demo_command.demo)
+    app.command()(verify.verify)
+    app.command()(rebuild.rebuild)
+    app.command()(doctor.doctor)
+    app.add_typer(key.app, name="key")
+    app.add_typer(webhook.app, name="webhook")
+    app.add_typer(budget.app, name="budget")
+    app.add_typer(tenant.app, name="tenant")
+    return app

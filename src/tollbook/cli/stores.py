@@ -1,0 +1,50 @@
+"""Which stores a command works on: those of the settings, else those of the last `tollbook up`."""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import msgspec
+import typer
+import uvloop
+
+from tollbook.app.config import Settings
+from tollbook.app.up import Access
+from tollbook.app.wiring import World
+from tollbook.domain.errors import ConfigError
+
+Result = TypeVar("Result")
+
+Data = Annotated[
+    Path | None, typer.Option("--data", help="Data directory of the `tollbook up` to talk to.", show_default=False)
+]
+
+
+def settings_for(data: Path | None) -> Settings:
+    """Settings with both stores named; raises `ConfigError` where none are known."""
+    settings = Settings.from_environment()
+    if settings.postgres_url and settings.valkey_url and data is None:
+        return settings
+    if data is not None:
+        settings = msgspec.structs.replace(settings, data_dir=str(data))
+    access = Access.read(settings.data_path())
+    if access is None:
+        raise ConfigError(
+            f"no stores known: set TOLLBOOK_POSTGRES_URL and TOLLBOOK_VALKEY_URL, "
+            f"or name the data directory of `tollbook up` with --data (looked in {settings.data_path()})"
+        )
+    return msgspec.structs.replace(settings, postgres_url=access.postgres_url, valkey_url=access.valkey_url)
+
+
+def run(data: Path | None, work: Callable[[World], Awaitable[Result]]) -> Result:
+    """Do some work on the stores."""
+
+    async def opened() -> Result:
+        world = await World.open(settings_for(data))
+        try:
+            await world.directory.refresh()
+            return await work(world)
+        finally:
+            await world.close()
+
+    return uvloop.run(opened())

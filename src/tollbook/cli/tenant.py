@@ -1,0 +1,32 @@
+"""`tollbook tenant`."""
+
+from typing import Annotated
+from zoneinfo import ZoneInfoNotFoundError
+
+import typer
+
+from tollbook.app.wiring import World
+from tollbook.cli.stores import Data, run
+from tollbook.domain.errors import ConfigError
+from tollbook.domain.window import ZoneSpan
+
+app = typer.Typer(help="What is particular to a tenant.", no_args_is_help=True)
+
+
+@app.command("time-zone")
+def time_zone(
+    tenant: str, zone: Annotated[str, typer.Argument(help="An IANA name, such as Asia/Kolkata.")], data: Data = None
+) -> None:
+    """Set the zone in which a tenant's days begin; in force from its next local midnight."""
+    span = run(data, lambda world: _move(world, tenant, zone))
+    print(f"from {span.first_day} on, days of {tenant} end at midnight of {span.zone}")
+
+
+async def _move(world: World, tenant: str, zone: str) -> ZoneSpan:
+    calendar = world.directory.tenancy.calendar_of(tenant)
+    try:
+        moved = calendar.changed(zone, world.clock.now())
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ConfigError(f"no time zone is called {zone}") from error
+    await world.config.set_zone(tenant, moved.spans)
+    return moved.spans[-1]
