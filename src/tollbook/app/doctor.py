@@ -87,7 +87,7 @@ def _log(facts: ValkeyFacts) -> Finding:
     if facts.survives_restart:
         return Finding("Valkey", f"survives a crash; a power cut may lose the last second (fsync {facts.append_fsync})")
     return Finding(
-        "Valkey", "keeps nothing over a restart (appendonly no): undrained records of `ack=journal` are lost"
+        "Valkey", "keeps nothing over a restart (appendonly no): what `ack=journal` took is lost"
     )
 
 

@@ -79,7 +79,7 @@ class PostgresConfig:
         return version
 
     async def server_facts(self) -> ServerFacts:
-        """What the Postgres server says of itself; `synchronous_commit` as the server has it, not as a session set it."""
+        """What the Postgres server says of itself; `synchronous_commit` is the server's, not the session's."""
         async with connection_of(self._pool) as connection:
             return ServerFacts(*await connection.fetchrow(self._sql["server_facts"]))
 
