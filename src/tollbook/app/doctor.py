@@ -86,9 +86,7 @@ def _log(facts: ValkeyFacts) -> Finding:
         return Finding("Valkey", "every acknowledged record is on disk (appendonly yes, appendfsync always)")
     if facts.survives_restart:
         return Finding("Valkey", f"survives a crash; a power cut may lose the last second (fsync {facts.append_fsync})")
-    return Finding(
-        "Valkey", "keeps nothing over a restart (appendonly no): what `ack=journal` took is lost"
-    )
+    return Finding("Valkey", "keeps nothing over a restart (appendonly no): what `ack=journal` took is lost")
 
 
 def _failover(facts: ValkeyFacts) -> Finding:

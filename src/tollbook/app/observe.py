@@ -50,9 +50,10 @@ class Metrics:
         self._shared_dir = shared_dir
         self._registry = registry = CollectorRegistry()
         self._log = structlog.get_logger("tollbook")
-        self.accepted = Counter(
+        accepted = Counter(
             "tollbook_events_accepted", "Events acknowledged, by where they were kept", ["via"], registry=registry
         )
+        self.accepted = {via: accepted.labels(via) for via in ("journal", "inbox")}
         self.rejected = Counter(
             "tollbook_items_rejected", "Items of requests refused, by code", ["code"], registry=registry
         )
@@ -62,9 +63,10 @@ class Metrics:
         self.throttled = Counter(
             "tollbook_records_throttled", "Records that found their tenant over its limit", registry=registry
         )
-        self.drained = Counter(
+        drained = Counter(
             "tollbook_events_drained", "Events by what the ledger did with them", ["outcome"], registry=registry
         )
+        self.drained = {outcome: drained.labels(outcome) for outcome in ("new", "duplicate", "conflict", "dead")}
         self.batch_events = Histogram(
             "tollbook_drain_batch_events", "Events a ledger transaction", registry=registry, buckets=_BATCH_EVENTS
         )
@@ -96,7 +98,7 @@ class Metrics:
         """Count one record and log what an operator wants to see."""
         match happened:
             case Accepted(events, via):
-                self.accepted.labels(via).inc(events)
+                self.accepted[via].inc(events)
             case Rejected(items, code):
                 self.rejected.labels(code).inc(items)
             case Unpriced(tenant, model):
@@ -122,11 +124,11 @@ class Metrics:
                 assert_never(never)
 
     def _record_drained(self, drained: Drained) -> None:
-        self.drained.labels("new").inc(drained.new)
-        self.drained.labels("duplicate").inc(drained.duplicates)
+        self.drained["new"].inc(drained.new)
+        self.drained["duplicate"].inc(drained.duplicates)
         if drained.conflicts or drained.dead:
-            self.drained.labels("conflict").inc(drained.conflicts)
-            self.drained.labels("dead").inc(drained.dead)
+            self.drained["conflict"].inc(drained.conflicts)
+            self.drained["dead"].inc(drained.dead)
             self._log.error(
                 "events in the dead letters",
                 partition=drained.partition,

@@ -1,5 +1,6 @@
 """Brings a database to the schema this version works with; safe to run by many processes at once."""
 
+import logging
 from importlib import resources
 from pathlib import Path
 
@@ -35,8 +36,15 @@ async def migrate(url: str, *, partitions: int | None = None) -> None:
             await connection.close()
 
 
+def _quiet_logger() -> logging.Logger:
+    # The migration library logs each step as a warning; a step that fails raises all the same.
+    logger = logging.Logger("tollbook.migrations")
+    logger.setLevel(logging.ERROR)
+    return logger
+
+
 async def _apply(connection: asyncpg.Connection, path: Path) -> None:
     try:
-        await pogo.apply(connection, path, schema_name=_SCHEMA)
+        await pogo.apply(connection, path, schema_name=_SCHEMA, logger=_quiet_logger())
     except BadMigrationError as error:
         raise LedgerUnavailable(f"{error}: {error.__cause__}") from error
