@@ -65,6 +65,10 @@ class ZoneCalendar:
         """The window named by `day`."""
         return DayWindow(day, self._start_of(day), self._start_of(day + ONE_DAY))
 
+    def zone_of(self, day: date) -> str:
+        """The IANA name of the zone whose midnight ends `day`."""
+        return self._spans[bisect_right(self._first_days, day)].zone
+
     def changed(self, zone: str, at: datetime) -> "ZoneCalendar":
         """The calendar after the tenant moves to `zone` at the instant `at`: from the next local day on."""
         first_day = self.window_at(at).day + ONE_DAY

@@ -86,6 +86,15 @@ async def mint_key(config: Config, role: Role, *, tenant: str | None = None, not
 async def mint_token(config: Config, source: str, *, tenant: str | None = None) -> str:
     """Make a webhook token for a source and keep its hash; the text returned is the whole secret."""
     token = str(uuid4())
-    hashed = _hash(token)
-    await config.add_token(StoredToken(hashed[:6].hex(), hashed, source, tenant))
+    await config.add_token(StoredToken(token_id_of(token), _hash(token), source, tenant))
     return token
+
+
+def token_id_of(token: str) -> str:
+    """The id under which a webhook token is listed and revoked."""
+    return _hash(token)[:6].hex()
+
+
+def key_id_of(key: str) -> str:
+    """The id under which a key is listed and revoked."""
+    return key.split("_", 2)[1]

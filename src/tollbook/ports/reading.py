@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Literal, NamedTuple, Protocol
 
+from tollbook.ports.config import BudgetListing
+
 Dimension = Literal["tenant", "day", "hour", "agent", "model"]
 
 
@@ -83,9 +85,12 @@ class Reading(Protocol):
     """Read-only questions. Methods raise `LedgerUnavailable` where Postgres is away."""
 
     async def spend(
-        self, tenant: str | None, first_day: date, last_day: date, by: Sequence[Dimension]
+        self, tenant: str | None, first_day: date, last_day: date, by: Sequence[Dimension], rows_max: int = 100_000
     ) -> list[SpendRow]:
-        """Sums over the tenants' local days first_day..last_day, both included, grouped by the dimensions."""
+        """Sums over the tenants' local days first_day..last_day, both included, grouped by the dimensions.
+
+        At most `rows_max` of them, in the order tenant, day, hour, agent, model.
+        """
         ...
 
     async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
@@ -102,6 +107,10 @@ class Reading(Protocol):
 
     async def limit(self, tenant: str) -> int:
         """The daily limit in force, nano-dollars: the tenant's own or the default."""
+        ...
+
+    async def budget(self, tenant: str | None) -> BudgetListing:
+        """The daily limit in force with who set it and when; its `tenant` is None where it is the default."""
         ...
 
     async def lag_s(self) -> float:

@@ -1,0 +1,73 @@
+"""Puts the resources together into one application."""
+
+from litestar import Litestar
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+
+import tollbook
+from tollbook.api.asking import provide_principal, provide_services
+from tollbook.api.failures import EXCEPTION_HANDLERS
+from tollbook.api.paths import with_heads_and_slashes
+from tollbook.api.resources.budgets import (
+    budgets,
+    default_budget,
+    remove_tenant_budget,
+    set_default_budget,
+    set_tenant_budget,
+    tenant_budget,
+)
+from tollbook.api.resources.entries import entries
+from tollbook.api.resources.health import healthz, metrics, readyz
+from tollbook.api.resources.intake_schema import receive_webhook, send_events
+from tollbook.api.resources.keys import keys, make_key, revoke_key
+from tollbook.api.resources.runs import run_total
+from tollbook.api.resources.spend import spend
+from tollbook.api.resources.status import status
+from tollbook.api.resources.webhooks import make_webhook, revoke_webhook, webhook_requests, webhooks
+from tollbook.api.resources.zones import change_zone, tenant_zone
+from tollbook.api.services import Services
+
+_BODY_BYTES_MAX = 64 * 1024
+"""No body of these routes needs more; events come in by another door."""
+
+
+def build_api(services: Services) -> Litestar:
+    """The application of every route but the two that take events."""
+    app = Litestar(
+        route_handlers=[
+            *(spend, entries, run_total, status),
+            *(budgets, default_budget, set_default_budget, tenant_budget, set_tenant_budget, remove_tenant_budget),
+            *(make_key, keys, revoke_key),
+            *(make_webhook, webhooks, revoke_webhook, webhook_requests),
+            *(tenant_zone, change_zone),
+            *(healthz, readyz, metrics),
+            *(send_events, receive_webhook),
+        ],
+        state=State({"services": services}),
+        dependencies={
+            "services": Provide(provide_services, sync_to_thread=False),
+            "principal": Provide(provide_principal, sync_to_thread=False),
+        },
+        exception_handlers=EXCEPTION_HANDLERS,
+        openapi_config=_openapi(),
+        request_max_body_size=_BODY_BYTES_MAX,
+        logging_config=None,
+        debug=False,
+    )
+    app.asgi_handler = with_heads_and_slashes(app.asgi_handler)
+    return app
+
+
+def _openapi() -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title="tollbook",
+        version=tollbook.__version__,
+        description="The ledger of what a fleet of LLM agents spends. Each `*_usd` is decimal text, exact to 1e-9 USD.",
+        path="/openapi.json",
+        render_plugins=[JsonRenderPlugin(path="/")],
+        use_handler_docstrings=True,
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+    )

@@ -1,0 +1,166 @@
+"""`/v1/budgets`: the daily limits, everyone's default and tenants' own."""
+
+from typing import Literal
+
+import msgspec
+from litestar import delete, get, put
+from litestar.params import FromPath, JSONBody
+
+from tollbook.api.answers import time_text
+from tollbook.api.asking import SECURITY, Who, World, admin, name_of, reader, whole_admin
+from tollbook.api.auth import require_tenant
+from tollbook.api.failures import problems
+from tollbook.api.problems import Problem
+from tollbook.domain.access import Principal
+from tollbook.domain.money import nanos_from_usd, usd_text
+from tollbook.ports.config import BudgetListing
+
+_LIMIT_NANOS_MAX = 10**18
+"""A billion dollars a day: settled + pending + held of any day still fit the 8-byte sum of a meter."""
+
+_PER_TENANT = "/v1/tenants/{tenant:str}/budget"
+_TAGS = ["budgets"]
+
+
+class BudgetChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new limit: dollars as text (or a whole number), never a binary fraction."""
+
+    limit_usd: str | int
+    per: Literal["day"] = "day"
+
+
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """A limit in force. `tenant` is null for everyone's default; `default` says that a tenant has no own one."""
+
+    tenant: str | None
+    limit_usd: str
+    per: Literal["day"] = "day"
+    default: bool
+    version: int
+    updated_at: str
+    updated_by: str
+
+
+class Budgets(msgspec.Struct, frozen=True):
+    """The default first, then tenants by name."""
+
+    rows: list[Budget]
+
+
+@get(
+    "/v1/budgets",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="Every limit in force",
+    responses=problems(400, 401, 403, 503),
+)
+async def budgets(services: World, principal: Who) -> Budgets:
+    """The default and the tenants' own limits; a key bound to a tenant sees the default and its own."""
+    found = await services.config.budgets()
+    return Budgets([_shown(row, row.tenant) for row in found if row.tenant is None or principal.sees(row.tenant)])
+
+
+@get(
+    "/v1/budget",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="The default limit",
+    responses=problems(400, 401, 403, 503),
+)
+async def default_budget(services: World) -> Budget:
+    """What holds for every tenant without an own limit."""
+    return _shown(await services.reading.budget(None), None)
+
+
+@put(
+    "/v1/budget",
+    guards=[whole_admin],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="Set the default limit",
+    responses=problems(400, 401, 403, 503),
+)
+async def set_default_budget(services: World, principal: Who, data: JSONBody[BudgetChange]) -> Budget:
+    """In force within a second for every tenant without an own limit."""
+    await services.config.set_limit(None, _nanos_of(data), _by(principal))
+    return _shown(await services.reading.budget(None), None)
+
+
+@get(
+    _PER_TENANT,
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="A tenant's limit",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def tenant_budget(services: World, principal: Who, tenant: FromPath[str]) -> Budget:
+    """The limit in force: the tenant's own, or the default."""
+    name = _own(principal, tenant)
+    return _shown(await services.reading.budget(name), name)
+
+
+@put(
+    _PER_TENANT,
+    guards=[admin],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="Set a tenant's limit",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def set_tenant_budget(
+    services: World, principal: Who, tenant: FromPath[str], data: JSONBody[BudgetChange]
+) -> Budget:
+    """In force within a second; a limit raised above what is spent lifts the throttle flag with it."""
+    name = _own(principal, tenant)
+    await services.config.set_limit(name, _nanos_of(data), _by(principal))
+    return _shown(await services.reading.budget(name), name)
+
+
+@delete(
+    _PER_TENANT,
+    guards=[admin],
+    security=SECURITY,
+    tags=_TAGS,
+    status_code=200,
+    summary="Remove a tenant's own limit",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def remove_tenant_budget(services: World, principal: Who, tenant: FromPath[str]) -> Budget:
+    """The default holds again; the answer shows it."""
+    name = _own(principal, tenant)
+    await services.config.set_limit(name, None, _by(principal))
+    return _shown(await services.reading.budget(name), name)
+
+
+def _own(principal: Principal, tenant: str) -> str:
+    name = name_of(tenant, "tenant")
+    require_tenant(principal, name)
+    return name
+
+
+def _by(principal: Principal) -> str:
+    return f"key {principal.key_id}"
+
+
+def _nanos_of(change: BudgetChange) -> int:
+    try:
+        nanos = nanos_from_usd(change.limit_usd)
+    except ValueError as error:
+        raise Problem(400, "field_invalid", "limit_usd is no decimal number of dollars") from error
+    if not 0 <= nanos <= _LIMIT_NANOS_MAX:
+        raise Problem(400, "field_out_of_range", "limit_usd lies outside 0 to 1000000000")
+    return nanos
+
+
+def _shown(row: BudgetListing, tenant: str | None) -> Budget:
+    return Budget(
+        tenant=tenant,
+        limit_usd=usd_text(row.limit_nanos),
+        default=row.tenant is None,
+        version=row.version,
+        updated_at=time_text(row.updated_at),
+        updated_by=row.updated_by,
+    )

@@ -1,0 +1,104 @@
+"""The two intake routes as the OpenAPI document shows them.
+
+They are served in front of this application (`api/intake.py`): these handlers are never reached, and say so.
+"""
+
+from typing import Annotated
+
+import msgspec
+from litestar import post
+from litestar.enums import RequestEncodingType
+from litestar.openapi.spec import Example
+from litestar.params import BodyKwarg, HeaderParameter, PathParameter
+
+from tollbook.api.asking import SECURITY
+from tollbook.api.failures import problems
+from tollbook.domain.errors import unreachable
+
+_EXAMPLE = {"tenant": "acme", "agent": "planner/researcher", "input": 1200, "output": 340, "model": "gpt-4o-mini"}
+_TAGS = ["intake"]
+
+
+class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+    """One call. Counts are tokens; `input` holds all prompt tokens, `output` all generated ones."""
+
+    tenant: str
+    agent: str
+    model: str
+    input: int
+    output: int
+    id: str | None = None
+    source: str | None = None
+    ts: str | None = None
+    run: str | None = None
+    provider: str | None = None
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    service_tier: str | None = None
+    tags: dict[str, str] | None = None
+    call_id: str | None = None
+    cost_usd: str | None = None
+
+
+class RejectedItem(msgspec.Struct, frozen=True):
+    """Why the item at `index` was not taken; `code` is one of docs/errors.md."""
+
+    index: int
+    code: str
+    detail: str
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """How many events were taken, and those that were not."""
+
+    accepted: int
+    rejected: list[RejectedItem]
+
+
+class Receipt(msgspec.Struct, frozen=True):
+    """The webhook's answer; `id` names the stored request."""
+
+    ok: bool
+    id: str
+
+
+@post(
+    "/v1/events",
+    security=SECURITY,
+    tags=_TAGS,
+    summary="Report calls",
+    status_code=202,
+    responses=problems(400, 401, 403, 503),
+)
+async def send_events(
+    data: Annotated[
+        EventBody | list[EventBody],
+        BodyKwarg(media_type=RequestEncodingType.JSON, examples=[Example(summary="one call", value=_EXAMPLE)]),
+    ],
+    idempotency_key: Annotated[
+        str | None, HeaderParameter(name="idempotency-key", description="Stands in for missing ids of this request.")
+    ] = None,
+) -> Accepted:
+    """One event, an array, or newline-delimited JSON (`application/x-ndjson`). An event sent again with the same id
+    counts once; one without any id is a new call each time it is sent."""
+    unreachable(f"served in front of this application: {type(data).__name__}, {idempotency_key}")
+
+
+@post(
+    "/webhook/receive/{token:str}",
+    tags=_TAGS,
+    summary="Report calls to a webhook",
+    status_code=200,
+    responses=problems(400, 404, 503),
+)
+async def receive_webhook(
+    token: Annotated[str, PathParameter(description="The whole secret: the address is the key.")],
+    data: Annotated[
+        EventBody | list[EventBody],
+        BodyKwarg(media_type=RequestEncodingType.JSON, examples=[Example(summary="one call", value=_EXAMPLE)]),
+    ],
+) -> Receipt:
+    """The same bodies as `/v1/events`, without a key."""
+    unreachable(f"served in front of this application: {type(data).__name__}, {len(token)}")

@@ -1,0 +1,94 @@
+"""The reading port over Postgres: read-only questions, each one statement."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from tollbook.domain.errors import invariant
+from tollbook.ledger.pool import connection_of
+from tollbook.ledger.queries import Queries
+from tollbook.ports.config import BudgetListing
+from tollbook.ports.reading import Cursor, DayTotal, Dimension, EntryRow, RunRow, SpendRow
+
+_DIMENSIONS: tuple[Dimension, ...] = ("tenant", "day", "hour", "agent", "model")
+_NEWEST = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=(1 << 128) - 1))
+_EVERYONE = ""
+
+
+class PostgresReading:
+    """Implements `ports.reading.Reading`. The caller owns the pool."""
+
+    def __init__(self, pool: asyncpg.Pool, queries: Queries) -> None:
+        self._pool = pool
+        self._sql = queries
+
+    async def spend(
+        self, tenant: str | None, first_day: date, last_day: date, by: Sequence[Dimension], rows_max: int = 100_000
+    ) -> list[SpendRow]:
+        """Sums over the tenants' local days first_day..last_day, both included, grouped by the dimensions."""
+        asked = [dimension in by for dimension in _DIMENSIONS]
+        async with connection_of(self._pool) as connection:
+            if tenant is None:
+                found = await connection.fetch(self._sql["spend_of_all"], first_day, last_day, *asked, rows_max)
+            else:
+                found = await connection.fetch(
+                    self._sql["spend_of_tenant"], first_day, last_day, *asked, rows_max, tenant
+                )
+        places = [_DIMENSIONS.index(dimension) for dimension in by]
+        return [SpendRow(tuple(row[place] for place in places), *tuple(row)[len(_DIMENSIONS) :]) for row in found]
+
+    async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
+        """Up to `count` entries, newest first, behind the cursor."""
+        ts, entry_id = _NEWEST if before is None else (before[0], UUID(before[1]))
+        async with connection_of(self._pool) as connection:
+            if tenant is None:
+                found = await connection.fetch(self._sql["entries_of_all"], ts, entry_id, count)
+            else:
+                found = await connection.fetch(self._sql["entries_of_tenant"], ts, entry_id, count, tenant)
+        return [_entry(row) for row in found]
+
+    async def run(self, tenant: str | None, run: str) -> list[tuple[str, RunRow]]:
+        """(tenant, row) for every agent instance and model of a run."""
+        async with connection_of(self._pool) as connection:
+            if tenant is None:
+                found = await connection.fetch(self._sql["run_of_all"], run)
+            else:
+                found = await connection.fetch(self._sql["run_of_tenant"], run, tenant)
+        return [(whose, RunRow(*rest)) for whose, *rest in found]
+
+    async def day(self, tenant: str, day: date) -> DayTotal:
+        """The committed total of a tenant's day; zeros where nothing was booked."""
+        async with connection_of(self._pool) as connection:
+            row = await connection.fetchrow(self._sql["day_of_tenant"], tenant, day)
+        return DayTotal(0, 0, 0) if row is None else DayTotal(*row)
+
+    async def limit(self, tenant: str) -> int:
+        """The daily limit in force, nano-dollars: the tenant's own or the default."""
+        return (await self.budget(tenant)).limit_nanos
+
+    async def budget(self, tenant: str | None) -> BudgetListing:
+        """The daily limit in force with who set it and when; its `tenant` is None where it is the default."""
+        async with connection_of(self._pool) as connection:
+            row = await connection.fetchrow(self._sql["budget_of_tenant"], tenant or _EVERYONE)
+        invariant(row is not None, "the ledger has a default limit from its first migration on")
+        whose, *rest = row
+        return BudgetListing(whose or None, *rest)
+
+    async def lag_s(self) -> float:
+        """Seconds since the oldest inbox record was received; 0 where the inbox is empty."""
+        async with connection_of(self._pool) as connection:
+            lag = await connection.fetchval(self._sql["inbox_lag"])
+        return 0.0 if lag is None else float(lag)
+
+
+def _entry(row: asyncpg.Record) -> EntryRow:
+    entry = EntryRow(*row)
+    return entry._replace(
+        entry_id=str(entry.entry_id),
+        # asyncpg hands jsonb over as text.
+        tags=None if entry.tags is None else msgspec.json.decode(row["tags"], type=dict[str, str]),
+        corrects=None if entry.corrects is None else str(entry.corrects),
+    )
