@@ -36,7 +36,7 @@ for at = 8, #ARGV, 2 do
   -- After a failover another record may stand at this id: the nonce tells.
   if found and found[2][2] == nonce then
     for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
-      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', '-' .. touch[6])
+      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1
