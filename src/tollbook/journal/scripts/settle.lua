@@ -1,4 +1,5 @@
 -- Sets settled totals from committed ones under the fence, and removes records the ledger holds.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock,
 --       then T tenant hashes, T throttled flags, N spend keys
 -- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
