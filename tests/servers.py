@@ -11,6 +11,8 @@ import asyncpg
 import redis
 
 from tollbook.embedded import PostgresServer, ValkeyServer
+from tollbook.embedded.binaries import Installation
+from tollbook.ledger.migrate import migrate
 
 TEMPLATE = "tollbook_template"
 
@@ -19,16 +21,13 @@ POSTGRES_FOR_TESTS = {"shared_buffers": "32MB", "max_wal_size": "1GB", "autovacu
 
 
 def prepare_template(url: str) -> None:
-    """Fill the database that every test's own database is copied from.
-
-    The one place for it. Empty until the ledger has migrations; then it runs them on `url`.
-    """
-    assert url
+    """Fill the database that every test's own database is copied from."""
+    asyncio.run(migrate(url))
 
 
-def start_postgres(directory: Path) -> PostgresServer:
+def start_postgres(directory: Path, installation: Installation | None = None) -> PostgresServer:
     """Start a PostgreSQL that forgets nothing but a power cut, with the template made."""
-    server = PostgresServer.start(directory, durable=False, settings=POSTGRES_FOR_TESTS)
+    server = PostgresServer.start(directory, durable=False, settings=POSTGRES_FOR_TESTS, installation=installation)
     execute(server.url, f'CREATE DATABASE "{TEMPLATE}"')
     prepare_template(with_database(server.url, TEMPLATE))
     return server

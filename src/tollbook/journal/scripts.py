@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 _INCLUDE = re.compile(r"^-- include: (\S+)$", re.MULTILINE)
+_FLAGS = re.compile(r"^-- flags: (\S+)$", re.MULTILINE)
 
 
 class Script:
@@ -17,7 +18,10 @@ class Script:
     def __init__(self, name: str) -> None:
         folder = resources.files("tollbook.journal") / "scripts"
         text = (folder / f"{name}.lua").read_text()
-        self.text = _INCLUDE.sub(lambda found: (folder / found.group(1)).read_text(), text)
+        text = _INCLUDE.sub(lambda found: (folder / found.group(1)).read_text(), text)
+        # `allow-oom` stands on what the drain calls: a full store must let go of what is drained, or it stays full.
+        flags = _FLAGS.search(text)
+        self.text = f"#!lua flags={flags.group(1)}\n{text}" if flags else text
         # EVALSHA names scripts by SHA-1; nothing secret rests on it.
         self.digest = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
 

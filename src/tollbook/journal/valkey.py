@@ -85,6 +85,7 @@ class ValkeyJournal:
         self._sweep = Script("sweep")
         self._view = Script("view")
         self._audit = Script("audit")
+        self._clock = Script("clock")
 
     def _of(self, partition: int, *names: str) -> list[str]:
         return [self._keys.of(partition, name) for name in names]
@@ -173,9 +174,7 @@ class ValkeyJournal:
     async def now_ms(self, partition: int) -> int:
         """The store's clock, from the id of an appended entry: TIME is not granted everywhere."""
         async with translated():
-            clock = self._keys.of(partition, "clock")
-            place: Any = await self._store.xadd(clock, {"x": "1"}, maxlen=1, approximate=False)
-        return int(place.partition(b"-")[0])
+            return int(await self._clock(self._store, self._of(partition, "clock")))
 
     async def rebuild_begin(self, partition: int, token: str) -> bool:
         """Start a rebuild; False where there is nothing to rebuild."""

@@ -1,4 +1,5 @@
 -- Writes anew what the outside sees of some days: after a limit changed, a window opened or derived keys were lost.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 limits, 3 clock, then T tenant hashes, T throttled flags, N spend keys
 -- ARGV  1 T, 2 msgpack of N days {tenant index from 1, day}
 -- returns how many tenants are throttled, or -1 where the counters are incomplete

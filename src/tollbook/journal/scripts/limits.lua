@@ -1,4 +1,5 @@
 -- Puts limits beside the meters; an older version never replaces a newer one.
+-- flags: allow-oom
 -- KEYS  1 limits, then T tenant hashes
 -- ARGV  1 msgpack of limits {0 for the default or tenant index from 1, nano-dollars as text or '' to remove, version}
 -- returns how many were taken

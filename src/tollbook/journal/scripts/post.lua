@@ -15,8 +15,12 @@ for i, touch in ipairs(touches) do
   local moved = redis.pcall('HINCRBY', KEYS[4 + touch[1]], meter_of(touch) .. ':p', touch[6])
   if type(moved) == 'table' and moved.err then
     for undone = 1, i - 1 do
-      redis.call('HINCRBY', KEYS[4 + touches[undone][1]], meter_of(touches[undone]) .. ':p', '-' .. touches[undone][6])
+      local tenant_key, meter = KEYS[4 + touches[undone][1]], meter_of(touches[undone])
+      redis.call('HINCRBY', tenant_key, meter .. ':p', exact_negated(touches[undone][6]))
+      -- A meter that only this record would have made must not stay: nothing would ever sweep it.
+      if redis.call('HEXISTS', tenant_key, meter .. ':w') == 0 then redis.call('HDEL', tenant_key, meter .. ':p') end
     end
+    if not string.find(moved.err, 'overflow', 1, true) then return moved end
     return {2, '0-0'}
   end
 end

@@ -1,4 +1,5 @@
 -- Starts a rebuild of a partition whose counters are incomplete.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 state
 -- ARGV  1 token of this rebuild
 -- returns 0 begun, 1 nothing to rebuild: the counters are complete

@@ -1,4 +1,5 @@
 -- Restores some settled totals. Neither the journal nor pending is touched.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 state, 3 open, then T tenant hashes
 -- ARGV  1 token of this rebuild, 2 msgpack of T tenant names,
 --       3 msgpack of days {tenant index from 1, day, from ms, until ms, total nanos as text},

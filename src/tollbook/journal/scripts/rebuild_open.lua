@@ -1,4 +1,5 @@
 -- Ends a rebuild: the only place that writes the epoch key.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 state, 3 clock
 -- ARGV  1 token of this rebuild, 2 ledger epoch, 3 version the loaded totals are true for, 4 quarantine in ms
 -- returns 0 opened, 1 start over: the counters were opened or lost since the rebuild began

@@ -1,4 +1,5 @@
 -- Sets settled totals from committed ones under the fence, and removes records the ledger holds.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock,
 --       then T tenant hashes, T throttled flags, N spend keys
 -- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
@@ -36,7 +37,7 @@ for at = 8, #ARGV, 2 do
   -- After a failover another record may stand at this id: the nonce tells.
   if found and found[2][2] == nonce then
     for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
-      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', '-' .. touch[6])
+      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1

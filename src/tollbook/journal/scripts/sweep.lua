@@ -1,4 +1,5 @@
 -- Deletes meters whose window is long closed and in which nothing is pending or held.
+-- flags: allow-oom
 -- KEYS  1 epoch, 2 open, 3 clock, then T tenant hashes
 -- ARGV  1 ms a meter is kept after its window closed, 2 msgpack of T tenant names,
 --       3 msgpack of days {tenant index from 1, day}, 64 at most

@@ -32,3 +32,8 @@ end
 local function exact_cents(billions, rest)
   return string.format('%.0f', billions * 100 + math.floor((rest + 5e6) / 1e7))
 end
+
+-- Zero stays '0': HINCRBY takes '-0' for no number.
+local function exact_negated(value)
+  return value == '0' and '0' or '-' .. value
+end
