@@ -11,7 +11,7 @@ from tollbook.domain.agent import fault
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.money import NANOS_PER_USD
+from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, Moment, TagValue, Wire
 
@@ -21,7 +21,7 @@ _MILLISECONDS_FROM = 100_000_000_000
 
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-_COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def check_text(text: str, field: str) -> None:
@@ -85,7 +85,7 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
     if token == b"null":
         return None
     digits = token[1:-1] if token[:1] == b'"' else token
-    usd_max = limits.cost_nanos_max // NANOS_PER_USD
+    usd_max = usd_text(limits.cost_nanos_max)
     range_ = f"`cost_usd` must lie between 0 and {usd_max} dollars, in at most {COST_CHARS_MAX} characters"
     if len(digits) > COST_CHARS_MAX:
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, range_)
@@ -96,7 +96,8 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
         amount = Decimal(digits.decode("ascii"))
     except InvalidOperation as error:
         raise ItemRefused(RejectCode.FIELD_INVALID, range_) from error
-    if amount * NANOS_PER_USD > limits.cost_nanos_max:
+    # Compared, not multiplied: a product would be rounded to the context's digits first.
+    if amount > Decimal(limits.cost_nanos_max).scaleb(-9):
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, range_)
     return format(amount, "f")
 
