@@ -278,6 +278,8 @@ def test_a_cost_keeps_every_digit(token: str, text: str) -> None:
         ("1e400", "field_out_of_range"),
         ("1e-99999999999999999999", "field_out_of_range"),
         ("9" * 65, "field_out_of_range"),
+        ("0." + "1" * 63, "field_out_of_range"),
+        ('"0.' + "1" * 63 + '"', "field_out_of_range"),
         ("9" * 5000, "field_out_of_range"),
         ("0." + "1" * 29 + "e99", "field_out_of_range"),
         ("1000000.0000000000000000000000000000000000000000000000000001", "field_out_of_range"),

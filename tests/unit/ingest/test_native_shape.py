@@ -165,6 +165,16 @@ def test_a_body_of_tiny_items_cannot_exhaust_memory(item: bytes) -> None:
         tracemalloc.stop()
 
 
+def test_objects_are_counted_before_they_are_made() -> None:
+    body = b"[" + b",".join([b"{}"] * 600_000) + b"]"
+    tracemalloc.start()
+    try:
+        assert refused(body) == (RejectCode.BATCH_TOO_LARGE, 413)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
 def test_bodies_that_would_trap_a_scanner_take_linear_time() -> None:
     for body in (
         b'"\\' * 2_000_000,
