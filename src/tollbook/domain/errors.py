@@ -18,7 +18,7 @@ from typing import ClassVar, NoReturn
 
 
 class TollbookError(Exception):
-    """Root of the failures of the world. `code` is stable, `retryable` says if the same try may succeed later."""
+    """Root of the failures of the world. `code` is stable; `retryable`: the same try may succeed later."""
 
     code: ClassVar[str] = "tollbook_error"
     retryable: ClassVar[bool] = False

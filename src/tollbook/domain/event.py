@@ -11,7 +11,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One reported call, well-formed but not yet priced or bound to a key's tenant.
 
     Counts are tokens with inclusive parents (see `Usage`). `ts` is aware, or None where the sender gave none
-    and the time of receipt counts. `cost_usd` is the sender's own figure as decimal text: kept, never trusted.
+    and the time of receipt counts. `cost_usd` is the sender's own figure as decimal text: kept, not trusted.
     """
 
     tenant: str

@@ -53,9 +53,7 @@ def _gunzip(body: bytes, bytes_max: int) -> bytes:
     while position < len(view):
         members += 1
         if members > _GZIP_MEMBERS_MAX:
-            raise RequestError(
-                RejectCode.ENCODING_INVALID, f"the gzip body has more than {_GZIP_MEMBERS_MAX} members"
-            )
+            raise RequestError(RejectCode.ENCODING_INVALID, f"the gzip body has more than {_GZIP_MEMBERS_MAX} members")
         member = zlib.decompressobj(wbits=_GZIP_WBITS)
         while not member.eof:
             piece = view[position : position + _SLICE_BYTES]

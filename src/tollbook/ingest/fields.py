@@ -152,9 +152,7 @@ def fold_aliases(wire: Wire) -> None:
                 setattr(wire, field, other)
                 value = other
             elif value != other:
-                raise ItemRefused(
-                    RejectCode.ALIAS_CONFLICT, f"`{alias}` is another name of `{field}`, and they differ"
-                )
+                raise ItemRefused(RejectCode.ALIAS_CONFLICT, f"`{alias}` is another name of `{field}`, and they differ")
 
 
 class Judge:

@@ -1,0 +1,83 @@
+# Every path below is relative: the checkout may lie under a name with spaces.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+# Options for pytest, such as ARGS="-k money -x".
+ARGS    ?=
+WORKERS ?= auto
+# How many times `make chaos` kills a process, and how long `make soak` runs.
+N       ?= 25
+MINUTES ?= 60
+
+COMPILE := .venv-lock/bin/python -m piptools compile --quiet --generate-hashes --strip-extras --allow-unsafe \
+	--no-emit-index-url --no-emit-find-links --no-header
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo test check format bench chaos soak lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: $(VENV)/.installed ## build .venv from the pinned requirements; does nothing when it is up to date
+
+# A changed lock starts from an empty environment, so that nothing it no longer names stays importable.
+$(VENV)/.requirements: requirements/dev.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'tollbook needs Python 3.11 or later as $(PYTHON): try make setup PYTHON=python3.12' >&2; exit 1; }
+	"$(PYTHON)" -m venv --clear $(VENV)
+	$(PIP) install --quiet --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Without isolation pip builds with the pinned hatchling above and fetches nothing else.
+$(VENV)/.installed: $(VENV)/.requirements pyproject.toml
+	$(PIP) install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## a fleet of agents on real Postgres and Valkey, the sums proven equal
+	$(BIN)/tollbook demo
+
+test: setup ## the tests, without the slow ones
+	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
+
+check: setup ## lint, format, types, direction of imports
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/lint-imports
+
+format: setup ## rewrite what ruff can put right
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+
+bench: setup ## measure throughput and latency
+	$(BIN)/python -m bench
+
+chaos: setup ## kill processes N times (N=25) and prove that the sums still hold
+	$(BIN)/python -m tests.fault.chaos --kills $(N)
+
+soak: setup ## run for MINUTES (60) under load and prove that nothing grows
+	$(BIN)/python -m tests.fault.soak --minutes $(MINUTES)
+
+# The tool that makes the lock is itself locked, in an environment of its own: it pins pip, which no other needs.
+.venv-lock/.requirements: requirements/lock.txt
+	"$(PYTHON)" -m venv --clear .venv-lock
+	.venv-lock/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/lock.txt
+	@touch $@
+
+# The extras of `all` are spelled out: it names tollbook itself, and the compiler would pin that to this checkout.
+# UPGRADE="--upgrade" takes the newest of all; "--upgrade-package NAME" of one.
+lock: .venv-lock/.requirements ## pin the requirements again (UPGRADE=--upgrade for the newest)
+	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev \
+		-o requirements/dev.txt pyproject.toml requirements/platforms.in requirements/build.in
+	$(COMPILE) --extra server --extra embedded -c requirements/dev.txt \
+		-o requirements/all.txt pyproject.toml requirements/platforms.in
+	$(COMPILE) $(UPGRADE) -o requirements/lock.txt requirements/lock.in
+
+# .tollbook stays: it is the ledger of the embedded servers, not a by-product.
+clean: ## remove environments, caches and builds
+	rm -rf .venv .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

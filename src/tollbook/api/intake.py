@@ -1,0 +1,235 @@
+"""The two routes that take events, as a bare ASGI application.
+
+They stand in front of the framework: routing, parameter binding and response building would cost several times what
+the ledger itself spends on an event.
+"""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs
+from uuid import UUID
+
+import msgspec
+
+from tollbook.api.auth import authenticate, require_sender
+from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
+from tollbook.api.services import Services
+from tollbook.domain.errors import JournalUnavailable, RejectCode, RequestError, StoreError
+from tollbook.domain.event import Rejection
+from tollbook.domain.identity import minted
+from tollbook.ingest.body import inflate
+from tollbook.ingest.native import decode
+from tollbook.pipeline.accept import Ack
+from tollbook.pipeline.resolve import Sender
+from tollbook.ports.received import ReceivedRequest
+from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+EVENTS_PATH = "/v1/events"
+WEBHOOK_PATH = "/webhook/receive/"
+_JSON = b"application/json"
+_ACKS: dict[str, Ack] = {"journal": "journal", "ledger": "ledger"}
+_REQUEST_IDS = (b"idempotency-key", b"webhook-id", b"x-idempotency-key")
+_SECRETS = frozenset(
+    {b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"}
+)
+_REQUEST_ID_CHARS_MAX = 255
+_KEPT_BODY_BYTES_MAX = 65_536
+_ONE_ACCEPTED = b'{"accepted":1,"rejected":[]}'
+
+
+class _Disconnected(Exception):  # noqa: N818 - the sender is gone: there is nobody to answer
+    """The sender went away before its body was complete."""
+
+
+class _Taken(NamedTuple):
+    accepted: int
+    rejections: list[Rejection]
+
+
+class IntakeApp:
+    """Answers `POST /v1/events` and any method on `/webhook/receive/<token>`."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def takes(self, path: str) -> bool:
+        """Whether a path is one of the two routes."""
+        return path == EVENTS_PATH or path.startswith(WEBHOOK_PATH)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take one request."""
+        try:
+            if scope["path"] == EVENTS_PATH:
+                status, body = await self._events(scope, receive)
+            else:
+                status, body = await self._webhook(scope, receive)
+        except _Disconnected:
+            return
+        except RequestError as error:
+            status = error.status if error.status != 400 else REJECT_STATUS.get(error.reject, 400)
+            self._services.telemetry.record(Rejected(1, error.reject.value))
+            await _answer_problem(send, Problem(status, error.reject.value, error.detail))
+        except StoreError as trouble:
+            await _answer_problem(send, unavailable(str(trouble), trouble.code))
+        except Problem as problem:
+            await _answer_problem(send, problem)
+        else:
+            await _answer(send, status, _JSON, body)
+
+    async def _events(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        if scope["method"] != "POST":
+            raise Problem(405, "method_not_allowed", "events are POSTed", headers={"allow": "POST"})
+        headers = dict(scope["headers"])
+        principal = authenticate(self._services.directory, _text_of(headers, b"authorization"))
+        require_sender(principal)
+        sender = Sender(tenant=principal.tenant, request_id=_request_id(headers))
+        body = await self._read(headers, receive)
+        taken = await self._take(body, headers, sender, self._ack(scope))
+        if taken.accepted == 1 and not taken.rejections:
+            return 202, _ONE_ACCEPTED
+        return 202, msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
+
+    async def _webhook(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        services = self._services
+        if not services.directory.loaded:
+            raise unavailable("webhook tokens are not loaded yet", "starting")
+        token = services.directory.webhook(scope["path"].removeprefix(WEBHOOK_PATH))
+        if token is None:
+            raise Problem(404, "not_found", "no webhook in force has this address")
+        headers = dict(scope["headers"])
+        now = services.clock.now()
+        received_id = str(UUID(bytes=minted(int(now.timestamp() * 1000), os.urandom(10))))
+        sender = Sender(tenant=token.tenant, source=token.source, request_id=_request_id(headers))
+        body = await self._read(headers, receive)
+        kept = asyncio.create_task(self._keep(token.token_id, _received(scope, body, received_id, now)))
+        try:
+            taken = await self._take(body, headers, sender, self._ack(scope))
+        finally:
+            await kept
+        answer = {"ok": True, "id": received_id, "accepted": taken.accepted, "rejected": taken.rejections}
+        return 200, msgspec.json.encode(answer)
+
+    async def _keep(self, token_id: str, request: ReceivedRequest) -> None:
+        try:
+            await self._services.received.keep(token_id, request)
+        except JournalUnavailable as trouble:
+            self._services.telemetry.record(StoreTrouble("valkey", "received request is not listed", str(trouble)))
+
+    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+        bytes_max = self._services.limits.body_bytes_max
+        declared = headers.get(b"content-length", b"")
+        if declared.isdigit() and int(declared) > bytes_max:
+            raise RequestError(RejectCode.BODY_TOO_LARGE, f"a body has {bytes_max} bytes at most", status=413)
+        chunks: list[bytes] = []
+        size = 0
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise _Disconnected
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > bytes_max:
+                raise RequestError(RejectCode.BODY_TOO_LARGE, f"a body has {bytes_max} bytes at most", status=413)
+            chunks.append(chunk)
+            if not message.get("more_body", False):
+                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    async def _take(self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack) -> _Taken:
+        services = self._services
+        plain = inflate(body, _text_of(headers, b"content-encoding"), services.limits)
+        decoded = decode(plain, _text_of(headers, b"content-type"), services.limits)
+        resolver = services.resolver
+        resolver.tenancy = services.directory.tenancy
+        resolved = resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
+        rejections = decoded.rejections
+        if resolved.rejections:
+            rejections = sorted([*rejections, *resolved.rejections], key=lambda rejection: rejection.index)
+        for rejection in rejections:
+            services.telemetry.record(Rejected(1, rejection.code))
+        for tenant, model in resolved.unpriced:
+            services.telemetry.record(Unpriced(tenant, model))
+        accepted = decoded.items - len(rejections)
+        if accepted:
+            await services.intake.accept(resolved, ack)
+        elif rejections:
+            raise _all_refused(rejections)
+        return _Taken(accepted, rejections)
+
+    def _ack(self, scope: Scope) -> Ack:
+        query = scope["query_string"]
+        if not query:
+            return self._services.ack
+        asked = parse_qs(query.decode("latin-1")).get("ack")
+        if asked is None:
+            return self._services.ack
+        ack = _ACKS.get(asked[-1])
+        if ack is None:
+            raise Problem(400, "ack_invalid", "ack is `journal` or `ledger`")
+        return ack
+
+
+def _all_refused(rejections: list[Rejection]) -> Problem:
+    first = rejections[0]
+    detail = (
+        first.detail
+        if len(rejections) == 1
+        else f"none of {len(rejections)} items was taken; the first: {first.detail}"
+    )
+    return Problem(
+        REJECT_STATUS.get(first.code, 422), first.code, detail, facts={"accepted": 0, "rejected": rejections}
+    )
+
+
+def _text_of(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    value = headers.get(name)
+    return None if value is None else value.decode("latin-1")
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str | None:
+    """The request's own id: quoted as the Idempotency-Key draft has it, or bare as most clients send it."""
+    for name in _REQUEST_IDS:
+        value = headers.get(name)
+        if value is not None:
+            text = value.decode("latin-1").strip().strip('"')
+            if not text or len(text) > _REQUEST_ID_CHARS_MAX or not text.isprintable():
+                raise Problem(400, "request_id_invalid", f"{name.decode()} is 1 to 255 printable characters")
+            return text
+    return None
+
+
+def _received(scope: Scope, body: bytes, received_id: str, now: datetime) -> ReceivedRequest:
+    headers: dict[str, list[str]] = {}
+    for name, value in scope["headers"]:
+        shown = "[REDACTED]" if name in _SECRETS else value.decode("latin-1")
+        headers.setdefault(name.decode("latin-1").title(), []).append(shown)
+    return ReceivedRequest(
+        id=received_id,
+        method=scope["method"],
+        # The token in the path is the secret; who lists by it knows it anyway, and nobody else should read it here.
+        path=WEBHOOK_PATH + "…",
+        query=scope["query_string"].decode("latin-1"),
+        headers=headers,
+        body=body[:_KEPT_BODY_BYTES_MAX].decode("utf-8", "replace"),
+        received_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        truncated=len(body) > _KEPT_BODY_BYTES_MAX,
+    )
+
+
+async def _answer_problem(send: Send, problem: Problem) -> None:
+    headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
+    await _answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
+
+
+async def _answer(
+    send: Send, status: int, media_type: bytes, body: bytes, headers: dict[bytes, bytes] | None = None
+) -> None:
+    fixed = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *(headers or {}).items()]})
+    await send({"type": "http.response.body", "body": body})

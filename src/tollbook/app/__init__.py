@@ -1,0 +1,1 @@
+"""Configuration, wiring and lifecycle: where the rooms are put together."""

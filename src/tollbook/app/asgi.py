@@ -1,0 +1,113 @@
+"""The receiver role as an ASGI application: the two intake routes in front, everything else behind them."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from tollbook.api.app import build_api
+from tollbook.api.intake import IntakeApp, Receive, Scope, Send
+from tollbook.api.services import Services
+from tollbook.app.config import Settings
+from tollbook.app.durability import ack_for
+from tollbook.app.observe import configure_logs
+from tollbook.app.supervise import supervise, together
+from tollbook.app.wiring import World
+from tollbook.domain.errors import StoreError
+from tollbook.ledger.reading import PostgresReading
+from tollbook.ports.config import PriceCard
+from tollbook.pricing.book import PriceBook
+from tollbook.telemetry import StoreTrouble
+
+_RETRY_S = 1.0
+
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Receiver:
+    """One receiver process, from its lifespan's start to its end."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._world: World | None = None
+        self._intake: IntakeApp | None = None
+        self._api: App | None = None
+        self._loops: asyncio.Task[None] | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one scope."""
+        if scope["type"] == "http" and self._intake is not None and self._intake.takes(scope["path"]):
+            await self._intake(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._api is not None:
+            await self._api(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await self._start()
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                await self._stop()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _start(self) -> None:
+        configure_logs(self._settings.log_level, self._settings.log_format)
+        world = self._world = await World.open(self._settings)
+        book = world.price_book()
+        services = Services(
+            directory=world.directory,
+            intake=world.intake(),
+            resolver=world.resolver(book),
+            journal=world.journal,
+            received=world.received,
+            config=world.config,
+            reading=PostgresReading(world.pool, world.queries),
+            clock=world.clock,
+            telemetry=world.metrics,
+            metrics=world.metrics,
+            limits=world.intake_limits(),
+            ack=await ack_for(self._settings, world.store),
+        )
+        self._intake = IntakeApp(services)
+        self._api = build_api(services)
+        self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
+
+    async def _follow(self, world: World, book: PriceBook) -> None:
+        async def prices() -> None:
+            await store_prices(world, book)
+
+        loops = {"directory": world.directory.run, "prices": prices}
+        await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
+
+    async def _stop(self) -> None:
+        if self._loops is not None:
+            self._loops.cancel()
+            await asyncio.gather(self._loops, return_exceptions=True)
+        if self._world is not None:
+            await self._world.close()
+
+
+async def store_prices(world: World, book: PriceBook) -> None:
+    """Keep the book's rate cards in the ledger, so that every price an entry names can be looked up."""
+    while True:
+        try:
+            await world.config.store_prices(book.digest, book.version, price_cards(book))
+        except StoreError as trouble:
+            world.metrics.record(StoreTrouble("postgres", "prices are stored later", str(trouble)))
+            await world.clock.pause(_RETRY_S)
+        else:
+            await asyncio.Event().wait()
+
+
+def price_cards(book: PriceBook) -> list[PriceCard]:
+    """Every rate card of a book as the ledger keeps it."""
+    return [PriceCard(row.price_id, row.provider, row.model, msgspec.json.encode(row).decode()) for row in book.rows()]
+
+
+def build() -> Receiver:
+    """What the HTTP server loads in each of its workers."""
+    return Receiver(Settings.from_environment())

@@ -1,0 +1,81 @@
+"""Every setting, and the only place that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+import msgspec
+
+from tollbook.domain.errors import ConfigError
+
+_PREFIX = "TOLLBOOK_"
+_METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Seconds = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Settings of the server roles. Each is read from `TOLLBOOK_<NAME IN CAPITALS>`; docs/settings.md explains them."""
+
+    postgres_url: str = ""
+    valkey_url: str = ""
+    valkey_key_prefix: str = ""
+    host: str = "127.0.0.1"
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8787
+    workers: Positive = 1
+    ack: Literal["auto", "journal", "ledger"] = "auto"
+    time_zone: str = "UTC"
+    postgres_connections_max: Positive = 8
+    postgres_timeout_s: Seconds = 30.0
+    valkey_timeout_s: Seconds = 2.0
+    ack_timeout_s: Seconds = 10.0
+    body_bytes_max: Positive = 4 * 1024 * 1024
+    batch_events_max: Positive = 10_000
+    past_days_max: Annotated[int, msgspec.Meta(ge=1, le=35)] = 35
+    unpriced_input_usd_per_mtok: Decimal = Decimal(20)
+    unpriced_output_usd_per_mtok: Decimal = Decimal(80)
+    drain_batch_events_max: Positive = 10_000
+    drain_partitions_max: Positive = 1_024
+    metrics_dir: str = ""
+    data_dir: str = ""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["text", "json"] = "json"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Settings from the environment; raises `ConfigError` on an unknown name or a value that does not fit."""
+        found = os.environ if environment is None else environment
+        given = {name.removeprefix(_PREFIX).lower(): value for name, value in found.items() if name.startswith(_PREFIX)}
+        unknown = sorted(given.keys() - set(cls.__struct_fields__))
+        if unknown:
+            raise ConfigError(f"unknown setting {_PREFIX}{unknown[0].upper()}; docs/settings.md lists them all")
+        try:
+            return msgspec.convert(given, cls, strict=False)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"a {_PREFIX}* setting does not fit: {error}") from error
+
+    def environment(self) -> dict[str, str]:
+        """These settings, and the rest of the present environment, for a child process."""
+        own = {f"{_PREFIX}{name.upper()}": str(value) for name, value in msgspec.structs.asdict(self).items()}
+        shared = {_METRICS_DIR: self.metrics_dir} if self.metrics_dir else {}
+        return {**os.environ, **own, **shared}
+
+    def share_metrics(self) -> None:
+        """Let processes that this one starts write their metrics to `metrics_dir`, where one page shows them all."""
+        if self.metrics_dir:
+            os.environ[_METRICS_DIR] = self.metrics_dir
+
+    def data_path(self) -> Path:
+        """Where `tollbook up` keeps its data: `data_dir`, else below the user's data directory."""
+        if self.data_dir:
+            return Path(self.data_dir)
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tollbook"
+
+    def require_stores(self) -> None:
+        """Raise `ConfigError` unless both stores are named."""
+        for name in ("postgres_url", "valkey_url"):
+            if not getattr(self, name):
+                raise ConfigError(f"set {_PREFIX}{name.upper()}, or run `tollbook up`, which brings its own stores")

@@ -1,0 +1,84 @@
+"""The drain role: claims partitions and drains each until its claim is gone."""
+
+import asyncio
+from functools import partial
+
+from tollbook.app.supervise import supervise, together
+from tollbook.app.wiring import World
+from tollbook.domain.errors import LedgerUnavailable, StoreError
+from tollbook.ledger.ownership import Ownership, ownership
+from tollbook.ledger.queries import Queries
+from tollbook.telemetry import StoreTrouble
+
+_CLAIM_S = 0.5
+_ROOM_S = 3_600.0
+_RETRY_S = 1.0
+
+
+class Drains:
+    """The drains of one process."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._running: dict[int, asyncio.Task[None]] = {}
+
+    async def run(self) -> None:
+        """Follow the configuration, make room in the ledger, and drain what can be claimed, until cancelled."""
+        world = self._world
+        loops = {
+            "directory": world.directory.run,
+            "limits": world.limits.run,
+            "room": self._room,
+            "claims": self._claims,
+        }
+        await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
+
+    async def _room(self) -> None:
+        """Partitions of the ledger's tables stand ready before anything needs them."""
+        while True:
+            try:
+                await self._world.ledger.make_room(self._world.clock.now())
+            except StoreError as trouble:
+                self._world.metrics.record(StoreTrouble("postgres", "room is made later", str(trouble)))
+                await self._world.clock.pause(_RETRY_S)
+            else:
+                await self._world.clock.pause(_ROOM_S)
+
+    async def _claims(self) -> None:
+        settings = self._world.settings
+        while True:
+            try:
+                async with ownership(settings.postgres_url, Queries(), settings.postgres_timeout_s) as claims:
+                    await self._hold(claims)
+            except LedgerUnavailable as trouble:
+                self._world.metrics.record(StoreTrouble("postgres", "partitions are claimed later", str(trouble)))
+            finally:
+                await self._stop()
+            await self._world.clock.pause(_CLAIM_S)
+
+    async def _hold(self, claims: Ownership) -> None:
+        world = self._world
+        while True:
+            if world.directory.loaded:
+                for partition in range(world.directory.tenancy.partitions):
+                    room = len(self._running) < world.settings.drain_partitions_max
+                    if room and partition not in self._running and await claims.claim(partition):
+                        self._start(partition)
+            await claims.check()
+            await world.clock.pause(_CLAIM_S)
+
+    def _start(self, partition: int) -> None:
+        world = self._world
+        name = f"drain-{partition}"
+        loop = partial(self._drain, partition)
+        self._running[partition] = asyncio.create_task(supervise(name, loop, world.clock, world.metrics), name=name)
+
+    async def _drain(self, partition: int) -> None:
+        # A drain that failed starts anew: whatever it had read is read again from the journal's head.
+        await self._world.drain(partition).run()
+
+    async def _stop(self) -> None:
+        running, self._running = self._running, {}
+        for task in running.values():
+            task.cancel()
+        await asyncio.gather(*running.values(), return_exceptions=True)

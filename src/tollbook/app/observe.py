@@ -1,0 +1,138 @@
+"""Telemetry records as Prometheus metrics and structured log lines."""
+
+import logging
+from typing import assert_never
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from tollbook.telemetry import (
+    Accepted,
+    Drained,
+    LoopFailed,
+    Rebuilt,
+    Rejected,
+    Settled,
+    StoreTrouble,
+    TelemetryRecord,
+    Throttled,
+    Unpriced,
+)
+
+_BATCH_EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+def configure_logs(level: str, log_format: str) -> None:
+    """Log lines as JSON, one a line on standard error, or as text for a terminal."""
+    renderer = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(),
+    )
+
+
+class Metrics:
+    """Implements `telemetry.Telemetry` and `api.services.MetricsPage`.
+
+    With a shared directory (`PROMETHEUS_MULTIPROC_DIR`, read by the Prometheus client) a page shows every process of
+    the tree: several receivers and the drains.
+    """
+
+    def __init__(self, shared_dir: str | None = None) -> None:
+        self._shared_dir = shared_dir
+        self._registry = registry = CollectorRegistry()
+        self._log = structlog.get_logger("tollbook")
+        self.accepted = Counter(
+            "tollbook_events_accepted", "Events acknowledged, by where they were kept", ["via"], registry=registry
+        )
+        self.rejected = Counter(
+            "tollbook_items_rejected", "Items of requests refused, by code", ["code"], registry=registry
+        )
+        self.unpriced = Counter(
+            "tollbook_events_unpriced", "Requests with events of a model without a price", registry=registry
+        )
+        self.throttled = Counter(
+            "tollbook_records_throttled", "Records that found their tenant over its limit", registry=registry
+        )
+        self.drained = Counter(
+            "tollbook_events_drained", "Events by what the ledger did with them", ["outcome"], registry=registry
+        )
+        self.batch_events = Histogram(
+            "tollbook_drain_batch_events", "Events a ledger transaction", registry=registry, buckets=_BATCH_EVENTS
+        )
+        self.batch_seconds = Histogram(
+            "tollbook_drain_batch_seconds", "Seconds a ledger transaction", registry=registry, buckets=_SECONDS
+        )
+        self.fence = Gauge(
+            "tollbook_settled_version",
+            "Ledger version the counters are set to",
+            ["partition"],
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.rebuilds = Counter("tollbook_rebuilds", "Rebuilds of a partition's counters", registry=registry)
+        self.troubles = Counter("tollbook_store_troubles", "Times a store failed us", ["store"], registry=registry)
+        self.loop_failures = Counter(
+            "tollbook_loop_failures", "Unexpected failures of a supervised loop", ["loop"], registry=registry
+        )
+
+    def render(self) -> bytes:
+        """The Prometheus text exposition of this process and its siblings."""
+        if self._shared_dir is None:
+            return generate_latest(self._registry)
+        together = CollectorRegistry()
+        MultiProcessCollector(together, path=self._shared_dir)  # type: ignore[no-untyped-call]
+        return generate_latest(together)
+
+    def record(self, happened: TelemetryRecord) -> None:
+        """Count one record and log what an operator wants to see."""
+        match happened:
+            case Accepted(events, via):
+                self.accepted.labels(via).inc(events)
+            case Rejected(items, code):
+                self.rejected.labels(code).inc(items)
+            case Unpriced(tenant, model):
+                self.unpriced.inc()
+                self._log.debug("model has no price", tenant=tenant, model=model)
+            case Throttled(tenant):
+                self.throttled.inc()
+                self._log.debug("tenant is over its limit", tenant=tenant)
+            case Drained():
+                self._record_drained(happened)
+            case Settled(partition, fence, _):
+                self.fence.labels(str(partition)).set(fence)
+            case Rebuilt(partition, days, seconds):
+                self.rebuilds.inc()
+                self._log.warning("counters rebuilt", partition=partition, days=days, seconds=round(seconds, 3))
+            case StoreTrouble(store, what, detail):
+                self.troubles.labels(store).inc()
+                self._log.warning("store trouble", store=store, what=what, detail=detail[:300])
+            case LoopFailed(loop, detail):
+                self.loop_failures.labels(loop).inc()
+                self._log.error("loop failed", loop=loop, detail=detail[:2000])
+            case _ as never:
+                assert_never(never)
+
+    def _record_drained(self, drained: Drained) -> None:
+        self.drained.labels("new").inc(drained.new)
+        self.drained.labels("duplicate").inc(drained.duplicates)
+        if drained.conflicts or drained.dead:
+            self.drained.labels("conflict").inc(drained.conflicts)
+            self.drained.labels("dead").inc(drained.dead)
+            self._log.error(
+                "events in the dead letters",
+                partition=drained.partition,
+                version=drained.version,
+                conflicts=drained.conflicts,
+                dead=drained.dead,
+            )
+        self.batch_events.observe(drained.new + drained.duplicates)
+        self.batch_seconds.observe(drained.seconds)

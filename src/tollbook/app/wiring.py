@@ -1,0 +1,128 @@
+"""Where the rooms are put together: one object a process, nothing global."""
+
+from typing import Self
+
+import asyncpg
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from tollbook.app.clock import SystemClock
+from tollbook.app.config import Settings
+from tollbook.app.observe import Metrics
+from tollbook.domain.limits import IntakeLimits
+from tollbook.enforcement.limits import LimitKeeper
+from tollbook.journal.keys import Keys
+from tollbook.journal.received import ValkeyReceivedLog
+from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.config import PostgresConfig
+from tollbook.ledger.pool import connect_pool
+from tollbook.ledger.queries import Queries
+from tollbook.ledger.store import PostgresLedger
+from tollbook.pipeline.accept import Intake, IntakeSettings
+from tollbook.pipeline.directory import Directory
+from tollbook.pipeline.drain import Drain, DrainSettings
+from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
+from tollbook.pipeline.resolve import Resolver
+from tollbook.pricing.book import PriceBook
+from tollbook.pricing.bundled import bundled_book
+from tollbook.pricing.quote import Ceiling
+
+
+class World:
+    """The stores and use cases of one process. Open it, use it, close it."""
+
+    def __init__(self, settings: Settings, pool: asyncpg.Pool, queries: Queries, store: "Redis") -> None:
+        self.settings = settings
+        self.pool = pool
+        self.queries = queries
+        self.store = store
+        self.clock = SystemClock()
+        self.metrics = Metrics(settings.metrics_dir or None)
+        keys = Keys(settings.valkey_key_prefix)
+        self.journal = ValkeyJournal(store, keys)
+        self.received = ValkeyReceivedLog(store, keys)
+        self.ledger = PostgresLedger(pool, queries)
+        self.config = PostgresConfig(pool, queries)
+        self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
+        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
+
+    @classmethod
+    async def open(cls, settings: Settings) -> Self:
+        """Build everything; neither store has to be there yet."""
+        settings.require_stores()
+        queries = Queries()
+        pool = await connect_pool(
+            settings.postgres_url,
+            queries,
+            connections_max=settings.postgres_connections_max,
+            timeout_s=settings.postgres_timeout_s,
+            staging=True,
+        )
+        return cls(settings, pool, queries, connect_valkey(settings))
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self.store.aclose()
+        self.pool.terminate()
+
+    def intake_limits(self) -> IntakeLimits:
+        """Bounds at the door under these settings."""
+        return IntakeLimits(
+            body_bytes_max=self.settings.body_bytes_max,
+            batch_events_max=self.settings.batch_events_max,
+            past_days_max=self.settings.past_days_max,
+        )
+
+    def price_book(self) -> PriceBook:
+        """The bundled prices with the configured ceiling for what has none; takes about half a second."""
+        ceiling = Ceiling(
+            input_usd_per_mtok=self.settings.unpriced_input_usd_per_mtok,
+            output_usd_per_mtok=self.settings.unpriced_output_usd_per_mtok,
+        )
+        return bundled_book(unpriced=ceiling)
+
+    def intake(self) -> Intake:
+        """The use case that acknowledges events."""
+        settings = IntakeSettings(ack_timeout_s=self.settings.ack_timeout_s)
+        return Intake(self.journal, self.ledger, self.clock, self.metrics, settings)
+
+    def resolver(self, book: PriceBook) -> Resolver:
+        """The use case that prices and attributes events."""
+        return Resolver(self.intake_limits(), book, self.directory.tenancy)
+
+    def rebuild(self) -> Rebuild:
+        """The use case that restores counters."""
+        return Rebuild(
+            self.journal,
+            self.ledger,
+            self.clock,
+            self.metrics,
+            limits=self.limits.load,
+            settings=RebuildSettings(),
+        )
+
+    def drain(self, partition: int) -> Drain:
+        """The drain of one partition."""
+        return Drain(
+            partition,
+            self.journal,
+            self.ledger,
+            self.clock,
+            self.metrics,
+            rebuild=self.rebuild(),
+            settings=DrainSettings(batch_events_max=self.settings.drain_batch_events_max),
+        )
+
+
+def connect_valkey(settings: Settings) -> "Redis":
+    """A client that neither pings, selects nor names itself: some providers' ACLs grant none of it."""
+    return Redis.from_url(
+        settings.valkey_url,
+        socket_timeout=settings.valkey_timeout_s,
+        socket_connect_timeout=settings.valkey_timeout_s,
+        # One more try on a connection that a restarted server has closed; anything else is the caller's decision.
+        retry=Retry(NoBackoff(), 1),
+        health_check_interval=0,
+        max_connections=256,
+    )

@@ -1,0 +1,137 @@
+"""One resolved event as a row of PostgreSQL's binary COPY format.
+
+The receiver writes the row once; journal, inbox and drain carry it as bytes, and Postgres reads it. The layout is the
+column list of `ledger/queries/staging_create.sql`; the format is chapter COPY, section Binary Format, of the
+PostgreSQL manual: a 16-bit field count, then each field as a 32-bit length and its bytes, -1 for null, big-endian.
+"""
+
+import struct
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import msgspec
+
+COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
+COPY_TRAILER = struct.pack(">h", -1)
+
+COLUMNS = 28
+_FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih".replace(" ", ""))
+_LENGTH = struct.Struct(">i")
+_NULL = _LENGTH.pack(-1)
+_JSONB_VERSION = b"\x01"
+_PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
+_PG_EPOCH_DAY = date(2000, 1, 1).toordinal()
+_NAMES_CACHED_MAX = 16_384
+
+
+def pg_micros(at: datetime) -> int:
+    """An aware instant as PostgreSQL stores it: microseconds since 2000-01-01 UTC."""
+    since = at - _PG_EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def pg_day(day: date) -> int:
+    """A date as PostgreSQL stores it: days since 2000-01-01."""
+    return day.toordinal() - _PG_EPOCH_DAY
+
+
+class Names(msgspec.Struct, frozen=True, gc=False):
+    """The texts that calls of one agent share; a row's most repeated part."""
+
+    tenant: str
+    agent: str
+    roles: str
+    model: str
+    provider: str | None
+    source: str
+    run: str | None
+    service_tier: str | None
+
+
+class Figures(msgspec.Struct, frozen=True, gc=False):
+    """The fixed-size part of a row. Instants and days are as PostgreSQL stores them."""
+
+    entry_id: bytes
+    generation: int
+    fingerprint: int
+    ts: int
+    day: int
+    window_start: int
+    window_end: int
+    cost_nanos: int
+    price_id: int
+    reported_nanos: int
+    input: int
+    output: int
+    cache_read: int
+    cache_write_5m: int
+    cache_write_1h: int
+    reasoning: int
+    flags: int
+
+
+class RowEncoder:
+    """Encodes rows; keeps the encoded names it met last, bounded."""
+
+    def __init__(self) -> None:
+        self._names: dict[tuple[str | None, ...], bytes] = {}
+
+    def names(self, key: tuple[str | None, ...]) -> bytes:
+        """The eight shared texts (tenant, agent, roles, model, provider, source, run, service_tier) encoded."""
+        encoded = self._names.get(key)
+        if encoded is None:
+            if len(self._names) >= _NAMES_CACHED_MAX:
+                self._names.clear()
+            encoded = self._names[key] = b"".join(map(_text, key))
+        return encoded
+
+
+def encode_row(figures: tuple[int | bytes, ...], names: bytes, tail: bytes) -> bytes:
+    """A whole row from its figures (in the order of `Figures`), encoded names and encoded tail."""
+    # Each figure goes in behind its length; one pack call for all of them is what makes a row cost a microsecond.
+    (entry_id, generation, fingerprint, ts, day, start, end, cost, price_id, reported, *counts, flags) = figures
+    return (
+        _FIXED.pack(
+            COLUMNS, 16, entry_id, 4, generation, 4, fingerprint, 8, ts, 4, day, 8, start, 8, end,
+            8, cost, 8, price_id, 8, reported,
+            4, counts[0], 4, counts[1], 4, counts[2], 4, counts[3], 4, counts[4], 4, counts[5], 2, flags,
+        )
+        + names
+        + tail
+    )  # fmt: skip
+
+
+def encode_tail(event_id: str | None, call_id: str | None, tags: dict[str, str] | None) -> bytes:
+    """The texts that differ call by call."""
+    if tags is None:
+        return _text(event_id) + _text(call_id) + _NULL
+    packed = _JSONB_VERSION + msgspec.json.encode(tags)
+    return _text(event_id) + _text(call_id) + _LENGTH.pack(len(packed)) + packed
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _NULL
+    encoded = value.encode()
+    return _LENGTH.pack(len(encoded)) + encoded
+
+
+def split_rows(rows: bytes) -> Iterator[bytes]:
+    """The single rows of a run of rows, for bisecting a batch that holds poison."""
+    at = 0
+    while at < len(rows):
+        start, at = at, at + 2
+        for _ in range(COLUMNS):
+            (length,) = _LENGTH.unpack_from(rows, at)
+            at += 4 + max(length, 0)
+        yield rows[start:at]
+
+
+def copy_stream(batches: list[bytes]) -> bytes:
+    """Runs of rows as one binary COPY input."""
+    return b"".join((COPY_HEADER, *batches, COPY_TRAILER))
+
+
+def row_entry_id(row: bytes) -> bytes:
+    """The identity at the head of a row."""
+    return row[6:22]

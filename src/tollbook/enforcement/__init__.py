@@ -1,0 +1,1 @@
+"""Limits and what they do to tenants."""

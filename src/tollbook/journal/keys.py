@@ -1,0 +1,30 @@
+"""Names of keys. All keys of a partition share one hash tag; a configurable prefix stands before every key."""
+
+from datetime import date
+
+
+class Keys:
+    """Key names under one prefix. The prefix comes as the provider gave it, colon included."""
+
+    def __init__(self, prefix: str = "") -> None:
+        self._prefix = prefix
+
+    def of(self, partition: int, name: str) -> str:
+        """A key of the partition: epoch, journal, state, limits, open or clock."""
+        return f"{self._prefix}tollbook:{{{partition}}}:{name}"
+
+    def tenant(self, partition: int, tenant: str) -> str:
+        """The hash of a tenant's meters."""
+        return f"{self._prefix}tollbook:{{{partition}}}:t:{tenant}"
+
+    def throttled(self, tenant: str) -> str:
+        """The flag a bare precheck reads."""
+        return f"{self._prefix}throttled:{tenant}"
+
+    def spend(self, tenant: str, day: date) -> str:
+        """The day's spend in whole cents."""
+        return f"{self._prefix}spend:{tenant}:{day.isoformat()}"
+
+    def received(self, token_id: str) -> str:
+        """The last requests of a webhook token, newest first."""
+        return f"{self._prefix}tollbook:received:{token_id}"

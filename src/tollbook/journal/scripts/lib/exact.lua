@@ -1,0 +1,34 @@
+-- Sums and comparisons of nano-dollars given as decimal text, exact over the whole int64 range: a Lua number is
+-- exact to 2^53 only, so a value travels as two numbers, billions and the rest.
+
+-- value: decimal text or false for nothing. Returns billions, rest with 0 <= rest < 1e9.
+local function exact_parts(value)
+  if not value then return 0, 0 end
+  local sign, digits = 1, value
+  if string.sub(value, 1, 1) == '-' then sign, digits = -1, string.sub(value, 2) end
+  local billions, rest = 0, 0
+  if #digits > 9 then
+    billions, rest = tonumber(string.sub(digits, 1, -10)) * sign, tonumber(string.sub(digits, -9)) * sign
+  else
+    rest = tonumber(digits) * sign
+  end
+  if rest < 0 then billions, rest = billions - 1, rest + 1e9 end
+  return billions, rest
+end
+
+local function exact_sum(billions_a, rest_a, billions_b, rest_b)
+  local billions, rest = billions_a + billions_b, rest_a + rest_b
+  if rest >= 1e9 then billions, rest = billions + 1, rest - 1e9 end
+  return billions, rest
+end
+
+local function exact_reaches(billions, rest, limit)
+  local limit_billions, limit_rest = exact_parts(limit)
+  if billions ~= limit_billions then return billions > limit_billions end
+  return rest >= limit_rest
+end
+
+-- Whole cents, rounded half up, as text.
+local function exact_cents(billions, rest)
+  return string.format('%.0f', billions * 100 + math.floor((rest + 5e6) / 1e7))
+end

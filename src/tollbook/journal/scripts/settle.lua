@@ -1,0 +1,54 @@
+-- Sets settled totals from committed ones under the fence, and removes records the ledger holds.
+-- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock,
+--       then T tenant hashes, T throttled flags, N spend keys
+-- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
+--       6 msgpack of T tenant names, 7 msgpack of N days {tenant index from 1, day, from ms, until ms, total nanos as
+--       text or '' where the ledger has none}, from 8 on the records: journal id, nonce, journal id, nonce, ...
+-- returns {code, fence, records removed}; code 0 settled, 1 counters incomplete, 2 behind: read again from the fence,
+--       3 another ledger epoch
+-- include: lib/exact.lua
+-- include: lib/derive.lua
+if redis.call('EXISTS', KEYS[1]) == 0 then return {1, 0, 0} end
+if redis.call('GET', KEYS[1]) ~= ARGV[4] then return {3, 0, 0} end
+
+local from, to = tonumber(ARGV[2]), tonumber(ARGV[3])
+local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
+if fence < from then return {2, fence, 0} end
+
+local tenants, days = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7])
+if fence < to then
+  for _, day in ipairs(days) do
+    if day[5] ~= '' then
+      local tenant_key, meter = KEYS[6 + day[1]], 'day:' .. day[2]
+      redis.call('HSET', tenant_key, meter .. ':s', day[5], meter .. ':w', string.format('%.0f %.0f', day[3], day[4]))
+    end
+  end
+  redis.call('HSET', KEYS[3], 'fence', ARGV[3])
+  fence = to
+end
+
+local names, index_of = cmsgpack.unpack(ARGV[6]), {}
+for i, tenant in ipairs(names) do index_of[tenant] = i end
+local removed = 0
+for at = 8, #ARGV, 2 do
+  local place, nonce = ARGV[at], ARGV[at + 1]
+  local found = redis.call('XRANGE', KEYS[2], place, place)[1]
+  -- After a failover another record may stand at this id: the nonce tells.
+  if found and found[2][2] == nonce then
+    for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
+      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', '-' .. touch[6])
+    end
+    redis.call('XDEL', KEYS[2], place)
+    removed = removed + 1
+  end
+end
+
+local now = tonumber(string.match(redis.call('XADD', KEYS[6], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
+local limit_default = redis.call('HGET', KEYS[5], 'limit')
+for i, day in ipairs(days) do
+  local keys = {KEYS[6 + day[1]], KEYS[6 + tenants + day[1]], KEYS[6 + 2 * tenants + i]}
+  redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2])
+  derive(keys, limit_default, 'day:' .. day[2], {from_ms = day[3], until_ms = day[4]}, now)
+end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end
+return {0, fence, removed}

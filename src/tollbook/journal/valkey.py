@@ -1,0 +1,325 @@
+"""The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without @admin, @connection or @transaction."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as ValkeyConnectionError
+from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import TimeoutError as ValkeyTimeoutError
+
+from tollbook.domain.errors import JournalUnavailable
+from tollbook.domain.record import Journalled, Record, Touch
+from tollbook.journal.keys import Keys
+from tollbook.journal.scripts import Script
+from tollbook.ports.journal import (
+    Audit,
+    AuditedDay,
+    DayView,
+    Depth,
+    Limit,
+    PostCode,
+    Posted,
+    SettleCode,
+    Settled,
+    Settlement,
+)
+
+_HEAD = "-"
+_pack = msgspec.msgpack.encode
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise driver errors as `JournalUnavailable`: whatever Valkey's reason, the inbox is the way on."""
+    try:
+        yield
+    except (ValkeyConnectionError, ValkeyTimeoutError, OSError) as error:
+        raise JournalUnavailable(f"Valkey does not answer: {error}") from error
+    except ResponseError as error:
+        raise JournalUnavailable(f"Valkey refuses: {error}") from error
+    except RedisError as error:
+        raise JournalUnavailable(f"Valkey failed: {error}") from error
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+class _Days:
+    """Tenants and days of one script call, with the keys it must declare."""
+
+    def __init__(self, keys: Keys, partition: int) -> None:
+        self._keys = keys
+        self._partition = partition
+        self.index: dict[str, int] = {}
+        self.spend: list[str] = []
+
+    def add(self, tenant: str, day: date) -> int:
+        self.spend.append(self._keys.spend(tenant, day))
+        return self.index.setdefault(tenant, len(self.index) + 1)
+
+    def tenant_keys(self) -> list[str]:
+        return [self._keys.tenant(self._partition, tenant) for tenant in self.index]
+
+    def derived_keys(self) -> list[str]:
+        return [*(self._keys.throttled(tenant) for tenant in self.index), *self.spend]
+
+
+class ValkeyJournal:
+    """Implements `ports.journal.Journal`. The caller owns the client and closes it."""
+
+    def __init__(self, store: "Redis", keys: Keys) -> None:
+        self._store = store
+        self._keys = keys
+        self._post = Script("post")
+        self._settle = Script("settle")
+        self._rebuild_begin = Script("rebuild_begin")
+        self._rebuild_load = Script("rebuild_load")
+        self._rebuild_open = Script("rebuild_open")
+        self._limits = Script("limits")
+        self._evaluate = Script("evaluate")
+        self._sweep = Script("sweep")
+        self._view = Script("view")
+        self._audit = Script("audit")
+
+    def _of(self, partition: int, *names: str) -> list[str]:
+        return [self._keys.of(partition, name) for name in names]
+
+    async def post(self, record: Record) -> Posted:
+        """Journal a record and count it as pending, in one step."""
+        days = _Days(self._keys, record.partition)
+        touches = [
+            (
+                days.add(touch.tenant, touch.window.day),
+                touch.tenant,
+                touch.window.day.isoformat(),
+                _ms(touch.window.start),
+                _ms(touch.window.end),
+                str(touch.nanos),
+            )
+            for touch in record.touches
+        ]
+        keys = [
+            *self._of(record.partition, "epoch", "journal", "open", "limits"),
+            *days.tenant_keys(),
+            *days.derived_keys(),
+        ]
+        async with translated():
+            code, place, *throttled = await self._post(
+                self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches)
+            )
+        names = list(days.index)
+        return Posted(PostCode(code), place.decode(), tuple(names[index - 1] for index in throttled))
+
+    async def read(self, partition: int, after: str, records_max: int) -> list[Journalled]:
+        """Records behind the place `after` ('' for the head), oldest first."""
+        journal = self._keys.of(partition, "journal")
+        async with translated():
+            found: Any = await self._store.xrange(journal, min=f"({after}" if after else _HEAD, count=records_max)
+        return [_journalled(place, fields) for place, fields in found]
+
+    async def wait(self, partition: int, after: str, timeout_ms: int) -> bool:
+        """Return True once a record stands behind `after`, False after the time-out."""
+        journal = self._keys.of(partition, "journal")
+        async with translated():
+            return bool(await self._store.xread({journal: after or "0-0"}, count=1, block=timeout_ms))
+
+    async def settle(self, partition: int, settlement: Settlement) -> Settled:
+        """Set totals under the fence and remove drained records."""
+        days = _Days(self._keys, partition)
+        totals = [
+            (
+                days.add(touch.tenant, touch.window.day),
+                touch.window.day.isoformat(),
+                _ms(touch.window.start),
+                _ms(touch.window.end),
+                str(touch.nanos),
+            )
+            for touch in settlement.totals
+        ]
+        for record in settlement.records:
+            for tenant, _ in record.touches:
+                days.index.setdefault(tenant, len(days.index) + 1)
+        keys = [
+            *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock"),
+            *days.tenant_keys(),
+            *days.derived_keys(),
+        ]
+        read_at = "" if settlement.read_at_ms is None else str(settlement.read_at_ms)
+        async with translated():
+            code, fence, removed = await self._settle(
+                self._store,
+                keys,
+                len(days.index),
+                settlement.from_version,
+                settlement.to_version,
+                settlement.ledger_epoch,
+                read_at,
+                _pack(list(days.index)),
+                _pack(totals),
+                *(part for record in settlement.records for part in (record.place, record.nonce)),
+            )
+        return Settled(SettleCode(code), fence, removed)
+
+    async def complete(self, partition: int) -> bool:
+        """Whether the counters of the partition are complete: the epoch key is there."""
+        async with translated():
+            return bool(await self._store.exists(self._keys.of(partition, "epoch")))
+
+    async def now_ms(self, partition: int) -> int:
+        """The store's clock, from the id of an appended entry: TIME is not granted everywhere."""
+        async with translated():
+            clock = self._keys.of(partition, "clock")
+            place: Any = await self._store.xadd(clock, {"x": "1"}, maxlen=1, approximate=False)
+        return int(place.partition(b"-")[0])
+
+    async def rebuild_begin(self, partition: int, token: str) -> bool:
+        """Start a rebuild; False where there is nothing to rebuild."""
+        async with translated():
+            return bool(await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0)
+
+    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
+        """Restore some totals; False: start over."""
+        days = _Days(self._keys, partition)
+        packed = _pack(
+            [
+                (
+                    days.add(touch.tenant, touch.window.day),
+                    touch.window.day.isoformat(),
+                    _ms(touch.window.start),
+                    _ms(touch.window.end),
+                    str(touch.nanos),
+                )
+                for touch in totals
+            ]
+        )
+        keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
+        async with translated():
+            return bool(await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed) == 0)
+
+    async def rebuild_open(
+        self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int
+    ) -> bool:
+        """Declare the counters complete up to `version`; False: start over."""
+        keys = self._of(partition, "epoch", "state", "clock")
+        async with translated():
+            code = await self._rebuild_open(self._store, keys, token, ledger_epoch, version, quarantine_ms)
+        return bool(code == 0)
+
+    async def forget(self, partition: int) -> None:
+        """Declare the counters of the partition incomplete, so that the drain rebuilds them."""
+        async with translated():
+            await self._store.delete(self._keys.of(partition, "epoch"))
+
+    async def limit(self, partition: int, limits: Sequence[Limit]) -> int:
+        """Put limits beside the meters; returns how many were newer than what stood there."""
+        days = _Days(self._keys, partition)
+        packed = [
+            (
+                0 if limit.tenant is None else days.index.setdefault(limit.tenant, len(days.index) + 1),
+                "" if limit.limit_nanos is None else str(limit.limit_nanos),
+                limit.version,
+            )
+            for limit in limits
+        ]
+        keys = [self._keys.of(partition, "limits"), *days.tenant_keys()]
+        async with translated():
+            return int(await self._limits(self._store, keys, _pack(packed)))
+
+    async def open_days(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, date]]]:
+        """A page of the days kept, and the cursor of the next (0: no more)."""
+        async with translated():
+            page: Any = await self._store.zscan(self._keys.of(partition, "open"), cursor=after, count=count)
+        cursor, found = page
+        return int(cursor), [_day_of(member) for member, _ in found]
+
+    async def closed_days(self, partition: int, kept_ms: int, count: int) -> list[tuple[str, date]]:
+        """Days whose window closed more than `kept_ms` ago."""
+        latest = await self.now_ms(partition) - kept_ms
+        async with translated():
+            found: Any = await self._store.zrangebyscore(
+                self._keys.of(partition, "open"), "-inf", latest, start=0, num=count
+            )
+        return [_day_of(member) for member in found]
+
+    async def evaluate(self, partition: int, days: Sequence[tuple[str, date]]) -> int:
+        """Write anew what the outside sees of some days; how many of their tenants are throttled."""
+        named = _Days(self._keys, partition)
+        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys(), *named.derived_keys()]
+        async with translated():
+            return int(await self._evaluate(self._store, keys, len(named.index), packed))
+
+    async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
+        """Delete meters long closed in which nothing is pending or held."""
+        named = _Days(self._keys, partition)
+        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys()]
+        async with translated():
+            return int(await self._sweep(self._store, keys, kept_ms, _pack(list(named.index)), packed))
+
+    async def view(self, partition: int, tenant: str, day: date) -> DayView:
+        """One tenant's day."""
+        keys = [
+            *self._of(partition, "epoch", "limits"),
+            self._keys.tenant(partition, tenant),
+            self._keys.throttled(tenant),
+        ]
+        async with translated():
+            complete, settled, pending, held, limit, throttled = await self._view(self._store, keys, day.isoformat())
+        limit_nanos = int(limit) if limit else None
+        return DayView(complete == 1, int(settled), int(pending), int(held), limit_nanos, throttled == 1)
+
+    async def audit(self, partition: int, days: Sequence[tuple[str, date]], records_max: int) -> Audit:
+        """Counters of some days beside what the journal holds for them."""
+        named = _Days(self._keys, partition)
+        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys()]
+        async with translated():
+            complete, fence, records, bounded, *figures = await self._audit(
+                self._store, keys, _pack(list(named.index)), packed, records_max
+            )
+        if bounded == 0:
+            return Audit(complete == 1, fence, records, None)
+        audited = tuple(
+            AuditedDay(
+                tenant,
+                day,
+                int(figures[4 * i]),
+                int(figures[4 * i + 1]),
+                int(figures[4 * i + 2]),
+                sum(int(part) for part in figures[4 * i + 3].split(b"+") if part),
+            )
+            for i, (tenant, day) in enumerate(days)
+        )
+        return Audit(complete == 1, fence, records, audited)
+
+    async def depth(self, partition: int) -> Depth:
+        """How much waits, and how old the oldest is by the store's clock."""
+        journal = self._keys.of(partition, "journal")
+        async with translated():
+            records = await self._store.xlen(journal)
+            head: Any = await self._store.xrange(journal, count=1) if records else []
+        if not head:
+            return Depth(0, 0)
+        return Depth(records, await self.now_ms(partition) - int(head[0][0].partition(b"-")[0]))
+
+
+def _day_of(member: bytes) -> tuple[str, date]:
+    tenant, _, day = member.decode().partition("\0")
+    return tenant, date.fromisoformat(day)
+
+
+def _journalled(place: bytes, fields: dict[bytes, bytes]) -> Journalled:
+    touches = msgspec.msgpack.decode(fields[b"d"])
+    return Journalled(
+        place=place.decode(),
+        nonce=fields[b"n"],
+        events=int(fields[b"c"]),
+        touches=tuple((touch[1], date.fromisoformat(touch[2])) for touch in touches),
+        rows=fields[b"e"],
+    )

@@ -1,0 +1,161 @@
+"""One ledger transaction: partition row first, then identities, entries and totals in key order, version + 1."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import asyncpg
+
+from tollbook.domain.errors import LedgerRefused, invariant
+from tollbook.domain.record import Touch
+from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER, row_entry_id, split_rows
+from tollbook.domain.window import DayWindow
+from tollbook.ledger.pool import Connection, connection_of, translated
+from tollbook.ledger.queries import Queries
+from tollbook.ports.ledger import Batch, Booked
+
+WEEK_S = 7 * 86_400
+IDENTITY_KEPT = timedelta(days=77)
+"""35 days of dedupe window, counted from the last receipt of an id minted up to a week before it, in whole weeks."""
+
+
+def week_of(at: datetime) -> int:
+    """The generation of an instant: weeks since 1970-01-01 UTC."""
+    return int(at.timestamp()) // WEEK_S
+
+
+def live_weeks(now: datetime) -> list[int]:
+    """Generations in which an identity may stand."""
+    return list(range(week_of(now - IDENTITY_KEPT), week_of(now) + 2))
+
+
+class _Outcome(NamedTuple):
+    totals: tuple[Touch, ...]
+    new: int
+    duplicates: int
+    conflicts: tuple[bytes, ...]
+
+
+class Booking:
+    """Books batches into one Postgres."""
+
+    def __init__(self, pool: asyncpg.Pool, queries: Queries) -> None:
+        self._pool = pool
+        self._sql = queries
+
+    async def book(self, partition: int, batch: Batch, now: datetime) -> Booked:
+        """Book a batch in one transaction, each identity once; raises `LedgerRefused` where a row is poison."""
+        async with connection_of(self._pool) as connection, connection.transaction():
+            epoch, version = await self._lock(connection, partition)
+            outcome = await self._book_rows(connection, (partition, version), batch.rows, now)
+            return await self._close(connection, (partition, version, epoch), batch, [outcome], dead=0)
+
+    async def book_with_poison(self, partition: int, batch: Batch, now: datetime) -> Booked:
+        """Book a batch row by row where needed: halves that Postgres refuses are halved again down to the poison."""
+        async with connection_of(self._pool) as connection, connection.transaction():
+            epoch, version = await self._lock(connection, partition)
+            outcomes: list[_Outcome] = []
+            dead = 0
+            waiting = [[row for rows in batch.rows for row in split_rows(rows)]]
+            while waiting:
+                rows = waiting.pop()
+                try:
+                    async with translated(), connection.transaction():
+                        outcomes.append(await self._book_rows(connection, (partition, version), rows, now))
+                        await connection.execute(self._sql["staging_clear"])
+                except LedgerRefused as refusal:
+                    if len(rows) > 1:
+                        middle = len(rows) // 2
+                        waiting += [rows[middle:], rows[:middle]]
+                        continue
+                    dead += 1
+                    await self._bury(connection, (partition, version), "poison", str(refusal), rows[0])
+            return await self._close(connection, (partition, version, epoch), batch, outcomes, dead=dead)
+
+    async def _lock(self, connection: Connection, partition: int) -> tuple[str, int]:
+        row = await connection.fetchrow(self._sql["partition_lock"], partition)
+        invariant(row is not None, f"partition {partition} is not in the ledger")
+        return str(row["ledger_epoch"]), row["version"] + 1
+
+    async def _book_rows(
+        self, connection: Connection, place: tuple[int, int], rows: Sequence[bytes], now: datetime
+    ) -> _Outcome:
+        partition, version = place
+        if not rows:
+            return _Outcome((), 0, 0, ())
+        status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
+        staged = int(status.rpartition(" ")[2])
+        known = await connection.fetch(self._sql["staging_drop_known_timed"])
+        known += await connection.fetch(self._sql["staging_drop_known_untimed"], live_weeks(now))
+        status = await connection.execute(self._sql["identity_insert"], week_of(now))
+        new = int(status.rpartition(" ")[2])
+        repeats = staged - len(known) - new
+        if repeats:
+            dropped = await connection.fetch(self._sql["staging_drop_repeats"])
+            invariant(len(dropped) == repeats, "identities claimed and rows kept differ")
+        conflicts = {row["entry_id"].bytes for row in known if row["conflict"]}
+        if not new:
+            return _Outcome((), 0, staged, _rows_of(rows, conflicts))
+        await connection.execute(self._sql["entry_insert"], partition, version)
+        totals = await connection.fetch(self._sql["daily_spend_add"], partition)
+        await connection.execute(self._sql["rollup_hour_add"])
+        await connection.execute(self._sql["run_total_add"])
+        return _Outcome(touches_of(totals), new, staged - new, _rows_of(rows, conflicts))
+
+    async def _close(
+        self,
+        connection: Connection,
+        place: tuple[int, int, str],
+        batch: Batch,
+        outcomes: list[_Outcome],
+        *,
+        dead: int,
+    ) -> Booked:
+        partition, version, epoch = place
+        if batch.inbox_ids:
+            await connection.execute(self._sql["inbox_take"], list(batch.inbox_ids))
+        conflicts = [row for outcome in outcomes for row in outcome.conflicts]
+        for row in conflicts:
+            await self._bury(connection, (partition, version), "conflict", "same identity, other content", row)
+        totals = {touch.key: touch for outcome in outcomes for touch in outcome.totals}
+        new = sum(outcome.new for outcome in outcomes)
+        duplicates = sum(outcome.duplicates for outcome in outcomes)
+        status = await connection.execute(
+            self._sql["batch_close"],
+            partition,
+            version,
+            [UUID(bytes=nonce) for nonce in batch.nonces],
+            [tenant for tenant, _ in totals],
+            [day for _, day in totals],
+            new,
+            duplicates,
+        )
+        invariant(status == "INSERT 0 1", "the version moved under the partition lock")
+        return Booked(epoch, version, tuple(totals.values()), new, duplicates, len(conflicts), dead)
+
+    async def _bury(self, connection: Connection, place: tuple[int, int], code: str, detail: str, row: bytes) -> None:
+        await connection.execute(self._sql["dead_letter_insert"], *place, code, detail, row)
+
+
+async def _copy_input(rows: Sequence[bytes]) -> AsyncIterator[bytes]:
+    yield COPY_HEADER
+    for run in rows:
+        yield run
+    yield COPY_TRAILER
+
+
+def _rows_of(rows: Sequence[bytes], wanted: set[bytes]) -> tuple[bytes, ...]:
+    if not wanted:
+        return ()
+    return tuple(row for run in rows for row in split_rows(run) if row_entry_id(row) in wanted)
+
+
+def touches_of(totals: Sequence[asyncpg.Record]) -> tuple[Touch, ...]:
+    """Rows of tenant_id, day, cost_nanos, window_start, window_end as totals."""
+    return tuple(_touches(totals))
+
+
+def _touches(totals: Sequence[asyncpg.Record]) -> Iterator[Touch]:
+    for tenant, day, nanos, start, end in totals:
+        yield Touch(tenant, DayWindow(day, start, end), nanos)

@@ -1,0 +1,63 @@
+"""Connections to Postgres, and its errors in the words of the domain."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from tollbook.domain.errors import LedgerRefused, LedgerUnavailable
+from tollbook.ledger.queries import Queries
+
+Connection = Any
+"""An asyncpg connection, from a pool or not; the library gives the two no common type."""
+
+_REFUSED_CLASSES = ("22", "23", "54")
+"""SQLSTATE classes that blame the data: data exception, integrity violation, program limit exceeded."""
+
+
+@asynccontextmanager
+async def translated() -> AsyncIterator[None]:
+    """Raise driver errors as `LedgerRefused` where the data is to blame, else as `LedgerUnavailable`."""
+    try:
+        yield
+    except asyncpg.PostgresError as error:
+        if (error.sqlstate or "")[:2] in _REFUSED_CLASSES:
+            raise LedgerRefused(str(error)) from error
+        raise LedgerUnavailable(f"Postgres failed: {error}") from error
+    except (asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        raise LedgerUnavailable(f"Postgres does not answer: {error!r}") from error
+
+
+async def connect_pool(
+    url: str, queries: Queries, *, connections_max: int, timeout_s: float, staging: bool = False
+) -> asyncpg.Pool:
+    """A pool that connects lazily, so that a process can start while Postgres is away.
+
+    Raises nothing for an absent server: the first use does. With `staging`, each connection has the landing table.
+    """
+
+    async def prepare(connection: asyncpg.Connection) -> None:
+        if await connection.fetchval("SHOW synchronous_commit") == "off":
+            # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence.
+            await connection.execute("SET synchronous_commit TO on")
+        if staging:
+            await connection.execute(queries["staging_create"])
+
+    return await asyncpg.create_pool(
+        url,
+        min_size=0,
+        max_size=connections_max,
+        init=prepare,
+        timeout=timeout_s,
+        command_timeout=timeout_s,
+        max_inactive_connection_lifetime=0,
+        server_settings={"application_name": "tollbook", "jit": "off"},
+    )
+
+
+@asynccontextmanager
+async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
+    """A connection of the pool, with errors translated."""
+    async with translated(), pool.acquire() as connection:
+        yield connection

@@ -1,0 +1,3 @@
+-- Every key, newest first.
+-- Rows: key_id, role, tenant, note, created_at, revoked_at
+SELECT key_id, role, tenant, note, created_at, revoked_at FROM api_key ORDER BY created_at DESC, key_id

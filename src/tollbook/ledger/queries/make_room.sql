@@ -1,0 +1,3 @@
+-- Creates the partitions of entry and identity that the time around $1 needs.
+-- $1 instant
+SELECT ledger_make_room($1::timestamptz)

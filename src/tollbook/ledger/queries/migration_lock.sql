@@ -1,0 +1,2 @@
+-- One migrating process at a time; the lock ends with the session.
+SELECT pg_advisory_lock(7011000)

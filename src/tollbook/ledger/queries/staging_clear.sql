@@ -1,0 +1,2 @@
+-- Empties staging between the parts of a bisected batch.
+DELETE FROM staging

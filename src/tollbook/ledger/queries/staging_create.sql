@@ -1,0 +1,32 @@
+-- The landing place of one batch on this connection; columns in the order of pipeline/rows.py.
+-- Emptied by the server at each commit.
+CREATE TEMP TABLE IF NOT EXISTS staging (
+    entry_id       uuid NOT NULL,
+    generation     integer NOT NULL,
+    fingerprint    integer NOT NULL,
+    ts             timestamptz NOT NULL,
+    day            date NOT NULL,
+    window_start   timestamptz NOT NULL,
+    window_end     timestamptz NOT NULL,
+    cost_nanos     bigint NOT NULL,
+    price_id       bigint NOT NULL,
+    reported_nanos bigint NOT NULL,
+    input          integer NOT NULL,
+    output         integer NOT NULL,
+    cache_read     integer NOT NULL,
+    cache_write_5m integer NOT NULL,
+    cache_write_1h integer NOT NULL,
+    reasoning      integer NOT NULL,
+    flags          smallint NOT NULL,
+    tenant         text NOT NULL,
+    agent          text NOT NULL,
+    roles          text NOT NULL,
+    model          text NOT NULL,
+    provider       text,
+    source         text NOT NULL,
+    run            text,
+    service_tier   text,
+    event_id       text,
+    call_id        text,
+    tags           jsonb
+) ON COMMIT DELETE ROWS

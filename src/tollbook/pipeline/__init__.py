@@ -1,0 +1,1 @@
+"""Use cases over ports: accept what is reported, drain it into the ledger."""

@@ -1,0 +1,91 @@
+"""The configuration in memory: refreshed when its version moves, kept while Postgres is away."""
+
+import hmac
+import secrets
+from hashlib import sha256
+from uuid import uuid4
+
+from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
+from tollbook.domain.errors import StoreError
+from tollbook.domain.tenancy import Tenancy
+from tollbook.domain.window import ZoneCalendar
+from tollbook.ports.clock import Clock
+from tollbook.ports.config import Config, Snapshot
+from tollbook.telemetry import StoreTrouble, Telemetry
+
+REFRESH_S = 0.25
+_KEY_MARK = "tb"
+
+
+class Directory:
+    """Tenancy, keys and webhook tokens as of the last refresh."""
+
+    def __init__(self, config: Config, clock: Clock, telemetry: Telemetry, *, zone: str = "UTC") -> None:
+        self._config = config
+        self._clock = clock
+        self._telemetry = telemetry
+        self._zone = zone
+        self._keys: dict[str, StoredKey] = {}
+        self._tokens: dict[bytes, StoredToken] = {}
+        self.tenancy = Tenancy()
+        self.loaded = False
+
+    async def run(self) -> None:
+        """Refresh for ever."""
+        while True:
+            try:
+                await self.refresh()
+            except StoreError as trouble:
+                self._telemetry.record(StoreTrouble("postgres", "configuration is kept as it was", str(trouble)))
+            await self._clock.pause(REFRESH_S)
+
+    async def refresh(self) -> None:
+        """Load the configuration where its version has moved."""
+        if self.loaded and await self._config.version() == self.tenancy.version:
+            return
+        self._take(await self._config.snapshot())
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._keys = {key.principal.key_id: key for key in snapshot.keys}
+        self._tokens = {token.token_hash: token for token in snapshot.tokens}
+        self.tenancy = Tenancy(
+            version=snapshot.version,
+            partitions=snapshot.partitions,
+            moved=snapshot.moved,
+            calendars={tenant: ZoneCalendar(spans) for tenant, spans in snapshot.zones.items()},
+            zone=self._zone,
+        )
+        self.loaded = True
+
+    def principal(self, key: str) -> Principal | None:
+        """Whose key this is, or None where no key in force matches."""
+        mark, _, rest = key.partition("_")
+        key_id, _, secret = rest.partition("_")
+        stored = self._keys.get(key_id)
+        if mark != _KEY_MARK or stored is None:
+            return None
+        return stored.principal if hmac.compare_digest(_hash(secret), stored.secret_hash) else None
+
+    def webhook(self, token: str) -> StoredToken | None:
+        """The source a webhook token stands for, or None where no token in force matches."""
+        return self._tokens.get(_hash(token))
+
+
+def _hash(secret: str) -> bytes:
+    # The secrets are random and long: a slow hash would add nothing but time to every request.
+    return sha256(secret.encode()).digest()
+
+
+async def mint_key(config: Config, role: Role, *, tenant: str | None = None, note: str = "") -> str:
+    """Make a key and keep its hash; the text returned is shown once and cannot be had again."""
+    key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(24)
+    await config.add_key(StoredKey(Principal(key_id, role, tenant), _hash(secret)), note)
+    return f"{_KEY_MARK}_{key_id}_{secret}"
+
+
+async def mint_token(config: Config, source: str, *, tenant: str | None = None) -> str:
+    """Make a webhook token for a source and keep its hash; the text returned is the whole secret."""
+    token = str(uuid4())
+    hashed = _hash(token)
+    await config.add_token(StoredToken(hashed[:6].hex(), hashed, source, tenant))
+    return token

@@ -1,0 +1,91 @@
+"""Restores a partition's counters from the ledger, by itself, whenever the epoch key is missing."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from uuid import uuid4
+
+import msgspec
+
+from tollbook.ports.clock import Clock
+from tollbook.ports.journal import Journal
+from tollbook.ports.ledger import Ledger
+from tollbook.telemetry import Rebuilt, Telemetry
+
+Limits = Callable[[int], Awaitable[None]]
+"""Puts every limit of a partition beside its meters."""
+
+
+class RebuildSettings(msgspec.Struct, frozen=True):
+    """`kept` is how long after its close a day is restored; `hold_ttl_max_ms` the longest life of a hold."""
+
+    kept: timedelta = timedelta(hours=72)
+    hold_ttl_max_ms: int = 600_000
+    page_days_max: int = 500
+
+
+class Rebuild:
+    """Neither the journal nor pending is touched; only the last step declares the counters complete."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        ledger: Ledger,
+        clock: Clock,
+        telemetry: Telemetry,
+        *,
+        limits: Limits,
+        settings: RebuildSettings,
+    ) -> None:
+        self._journal = journal
+        self._ledger = ledger
+        self._clock = clock
+        self._telemetry = telemetry
+        self._limits = limits
+        self._settings = settings
+
+    async def run(self, partition: int) -> int:
+        """Rebuild until the counters are complete; the version they are then true for.
+
+        Starts over where the counters were lost again or another drain opened them first.
+        """
+        while True:
+            version = await self._once(partition)
+            if version is not None:
+                return version
+            if await self._journal.complete(partition):
+                return 0
+
+    async def _once(self, partition: int) -> int | None:
+        started = self._clock.monotonic()
+        token = uuid4().hex
+        if not await self._journal.rebuild_begin(partition, token):
+            return None
+        ledger_epoch, version, days = "", 0, 0
+        async for page in self._ledger.open_totals(partition, self._clock.now() - self._settings.kept):
+            ledger_epoch, version = page.ledger_epoch, page.version
+            days += len(page.totals)
+            if page.totals and not await self._journal.rebuild_load(partition, token, page.totals):
+                return None
+        await self._limits(partition)
+        opened = await self._journal.rebuild_open(
+            partition,
+            token,
+            ledger_epoch=ledger_epoch,
+            version=version,
+            quarantine_ms=self._settings.hold_ttl_max_ms,
+        )
+        if not opened:
+            return None
+        await self._show(partition)
+        self._telemetry.record(Rebuilt(partition, days, self._clock.monotonic() - started))
+        return version
+
+    async def _show(self, partition: int) -> None:
+        """Write flags and spend keys anew: a bare precheck is open until this is done."""
+        cursor = 0
+        while True:
+            cursor, found = await self._journal.open_days(partition, cursor, self._settings.page_days_max)
+            if found:
+                await self._journal.evaluate(partition, found)
+            if cursor == 0:
+                return

@@ -1,0 +1,195 @@
+"""From a decoded event to what the journal keeps: price, day, identity and row, all decided here and nowhere later."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from struct import Struct
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+import msgspec
+
+from tollbook.domain.agent import roles
+from tollbook.domain.errors import RejectCode
+from tollbook.domain.event import Event, Rejection
+from tollbook.domain.identity import (
+    TIMED_FUTURE_MS,
+    TIMED_PAST_MS,
+    generation_of,
+    id_time_ms,
+    identity_of,
+    minted,
+)
+from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.money import nanos_from_usd
+from tollbook.domain.rows import RowEncoder, encode_row, encode_tail, pg_day, pg_micros
+from tollbook.domain.tenancy import Tenancy
+from tollbook.domain.window import DayWindow
+from tollbook.pricing.quote import QuoteFlag, TokenRates
+
+_COUNTS = Struct(">6i")
+_UNPRICED = int(QuoteFlag.UNPRICED)
+
+
+class Prices(Protocol):
+    """What the resolver asks of a price book."""
+
+    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+        """The rates of a call; never None: an unknown model has the ceiling's."""
+        ...
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Who sends: the tenant its key is bound to (None: any), its source where events name none, its request's id."""
+
+    tenant: str | None = None
+    source: str = "api"
+    request_id: str | None = None
+
+
+class Chunk:
+    """Resolved events of one partition, on their way into a record."""
+
+    __slots__ = ("nanos", "rows")
+
+    def __init__(self) -> None:
+        self.rows: list[bytes] = []
+        self.nanos: dict[tuple[str, DayWindow], int] = {}
+
+
+class Resolved(NamedTuple):
+    """Chunks by partition, what was refused on the way, and the models that have no price, by tenant."""
+
+    chunks: dict[int, Chunk]
+    rejections: list[Rejection]
+    events: int
+    unpriced: set[tuple[str, str]]
+
+
+class _Refused(Exception):  # noqa: N818 - a private outcome, turned into a Rejection where it is caught
+    def __init__(self, code: RejectCode, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+class Resolver:
+    """Resolves events under one configuration: limits, prices, tenancy."""
+
+    def __init__(self, limits: IntakeLimits, prices: Prices, tenancy: Tenancy) -> None:
+        self.tenancy = tenancy
+        self.prices = prices
+        self._limits = limits
+        self._encoder = RowEncoder()
+        self._roles: dict[str, str] = {}
+
+    def resolve(
+        self, events: Sequence[Event], indexes: Sequence[int] | None, sender: Sender, now: datetime
+    ) -> Resolved:
+        """Resolve a request's events as received at `now`; a refused one never loses its neighbours."""
+        resolved = Resolved({}, [], len(events), set())
+        request = _Request(sender, now, self._limits, alone=len(events) == 1)
+        for position, event in enumerate(events):
+            index = position if indexes is None else indexes[position]
+            try:
+                self._resolve_one(event, index, request, resolved)
+            except _Refused as refused:
+                resolved.rejections.append(Rejection(index=index, code=refused.code, detail=refused.detail))
+        return resolved
+
+    def _resolve_one(self, event: Event, index: int, request: "_Request", resolved: Resolved) -> None:
+        tenant = event.tenant
+        if request.tenant is not None and tenant != request.tenant:
+            raise _Refused(RejectCode.TENANT_FORBIDDEN, "this key is bound to another tenant")
+        ts = event.ts
+        if ts is None:
+            ts, ts_micros = request.now, request.now_micros
+        else:
+            request.check_time(ts)
+            ts_micros = pg_micros(ts)
+        source = event.source or request.source
+        entry_id, generation = request.identity(tenant, source, event.id, index)
+        window = self.tenancy.window_at(tenant, ts)
+        rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
+        cost = rates.cost_nanos(event)
+        if cost > self._limits.cost_nanos_max:
+            raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
+        if rates.flags & _UNPRICED:
+            resolved.unpriced.add((tenant, event.model))
+        counts = (
+            event.input,
+            event.output,
+            event.cache_read,
+            event.cache_write_5m,
+            event.cache_write_1h,
+            event.reasoning,
+        )
+        names = self._encoder.names((
+            tenant, event.agent, self._roles_of(event.agent), event.model, event.provider, source, event.run,
+            event.service_tier,
+        ))  # fmt: skip
+        day = pg_day(window.day)
+        row = encode_row(
+            (
+                entry_id, generation, crc32(_COUNTS.pack(*counts), crc32(names)), ts_micros, day,
+                pg_micros(window.start), pg_micros(window.end), cost, rates.price_id or 0,
+                -1 if event.cost_usd is None else int(nanos_from_usd(event.cost_usd)), *counts, rates.flags,
+            ),
+            names,
+            encode_tail(event.id, event.call_id, event.tags),
+        )  # fmt: skip
+        partition = self.tenancy.partition_of(tenant)
+        chunk = resolved.chunks.get(partition)
+        if chunk is None:
+            chunk = resolved.chunks[partition] = Chunk()
+        chunk.rows.append(row)
+        key = (tenant, window)
+        chunk.nanos[key] = chunk.nanos.get(key, 0) + cost
+
+    def _roles_of(self, agent: str) -> str:
+        if "#" not in agent:
+            return agent
+        found = self._roles.get(agent)
+        if found is None:
+            if len(self._roles) >= 65_536:
+                self._roles.clear()
+            found = self._roles[agent] = roles(agent)
+        return found
+
+
+class _Request:
+    """What the events of one request share."""
+
+    def __init__(self, sender: Sender, now: datetime, limits: IntakeLimits, *, alone: bool) -> None:
+        self.tenant = sender.tenant
+        self.source = sender.source
+        self.now = now
+        self.now_micros = pg_micros(now)
+        self._now_ms = int(now.timestamp() * 1000)
+        self._request_id = sender.request_id
+        self._alone = alone
+        self._latest = now + timedelta(milliseconds=limits.future_ms_max)
+        self._earliest = now - timedelta(days=limits.past_days_max)
+
+    def check_time(self, ts: datetime) -> None:
+        if ts > self._latest:
+            raise _Refused(RejectCode.TS_FUTURE, "ts lies more than five minutes in the future")
+        if ts < self._earliest:
+            raise _Refused(
+                RejectCode.TS_TOO_OLD, "ts lies before the dedupe window: a repeat could not be told from it"
+            )
+
+    def identity(self, tenant: str, source: str, event_id: str | None, index: int) -> tuple[bytes, int]:
+        """The event's identity and the one generation it can stand in, 0 where it can be any."""
+        if event_id is None:
+            if self._request_id is None:
+                return minted(self._now_ms, os.urandom(10)), generation_of(self._now_ms)
+            event_id = self._request_id if self._alone else f"{self._request_id}#{index}"
+        time_ms = id_time_ms(event_id)
+        entry_id = identity_of(tenant, source, event_id, time_ms)
+        if time_ms is None:
+            return entry_id, 0
+        if time_ms > self._now_ms + TIMED_FUTURE_MS:
+            raise _Refused(RejectCode.FIELD_OUT_OF_RANGE, "id: its own time lies more than a day in the future")
+        timed = time_ms >= self._now_ms - TIMED_PAST_MS
+        return entry_id, generation_of(time_ms) if timed else 0

@@ -1,0 +1,1 @@
+"""Prices of LLM calls: exact, dated, and rounded once."""

@@ -1,0 +1,93 @@
+"""What happens inside, as records handed to one hook; logs and metrics are made of them elsewhere."""
+
+from typing import Protocol
+
+import msgspec
+
+
+class Accepted(msgspec.Struct, frozen=True):
+    """Events were acknowledged. `via` is journal or inbox."""
+
+    events: int
+    via: str
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """Items of a request were refused with `code`."""
+
+    items: int
+    code: str
+
+
+class Unpriced(msgspec.Struct, frozen=True):
+    """An event of a model without a price was taken at the ceiling."""
+
+    tenant: str
+    model: str
+
+
+class Throttled(msgspec.Struct, frozen=True):
+    """A record found its tenant over the daily limit."""
+
+    tenant: str
+
+
+class Drained(msgspec.Struct, frozen=True):
+    """A ledger transaction committed."""
+
+    partition: int
+    version: int
+    new: int
+    duplicates: int
+    conflicts: int
+    dead: int
+    seconds: float
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """Counters were set up to `fence` and `removed` records left the journal."""
+
+    partition: int
+    fence: int
+    removed: int
+
+
+class Rebuilt(msgspec.Struct, frozen=True):
+    """The counters of a partition were restored from Postgres."""
+
+    partition: int
+    days: int
+    seconds: float
+
+
+class StoreTrouble(msgspec.Struct, frozen=True):
+    """A store did not do what was asked; `what` says what was put off or routed elsewhere."""
+
+    store: str
+    what: str
+    detail: str
+
+
+class LoopFailed(msgspec.Struct, frozen=True):
+    """A supervised loop met something it did not expect and will start again."""
+
+    loop: str
+    detail: str
+
+
+TelemetryRecord = Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+
+
+class Telemetry(Protocol):
+    """Where records go. Must be quick and must not raise."""
+
+    def record(self, happened: TelemetryRecord) -> None:
+        """Take one record."""
+        ...
+
+
+class Silent:
+    """Drops every record."""
+
+    def record(self, happened: TelemetryRecord) -> None:
+        """Take one record."""

@@ -1,0 +1,45 @@
+"""Every code that a caller can meet is in docs/errors.md, and nothing else is."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.docs.tables import table_under
+from tollbook.domain.errors import RejectCode, TollbookError
+
+REFUSALS = table_under("errors.md", "Refusals")
+FAILURES = table_under("errors.md", "Failures")
+
+
+def _tree(kind: type[TollbookError]) -> Iterator[type[TollbookError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _tree(child)
+
+
+# Only the tree drawn in domain/errors.py: a test elsewhere may derive a failure of its own.
+KINDS = {kind.code: kind for kind in _tree(TollbookError) if kind.__module__ == TollbookError.__module__}
+
+
+def test_every_refusal_is_documented() -> None:
+    assert REFUSALS.keys() == set(RejectCode)
+
+
+def test_every_failure_is_documented() -> None:
+    assert FAILURES.keys() == KINDS.keys() - {TollbookError.code}
+
+
+@pytest.mark.parametrize("code", sorted(REFUSALS))
+def test_a_refusal_says_its_status_meaning_and_remedy(code: str) -> None:
+    status, meaning, remedy = REFUSALS[code]
+    assert int(status) in {400, 403, 413, 415, 422}
+    assert meaning.endswith(".")
+    assert remedy.endswith(".")
+
+
+@pytest.mark.parametrize("code", sorted(FAILURES))
+def test_a_failure_says_if_the_same_try_may_succeed_later(code: str) -> None:
+    retry, meaning, remedy = FAILURES[code]
+    assert retry == ("yes" if KINDS[code].retryable else "no")
+    assert meaning.endswith(".")
+    assert remedy.endswith(".")
