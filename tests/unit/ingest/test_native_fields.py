@@ -148,9 +148,7 @@ def test_an_alias_means_its_field(alias: str, field: str, token: str) -> None:
 def test_two_aliases_of_one_field_must_agree() -> None:
     assert event(input=None, input_tokens="10", prompt_tokens="10").input == 10
     assert refusal(input=None, input_tokens="10", prompt_tokens="11")[0] == "alias_conflict"
-    assert event(ts="1767225600", timestamp='"2026-01-01T01:00:00+01:00"').ts == datetime(
-        2026, 1, 1, tzinfo=UTC
-    )
+    assert event(ts="1767225600", timestamp='"2026-01-01T01:00:00+01:00"').ts == datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("token", ["0", "12", "12.0", "1e3", "-0", "2000000000", "2e9", "0.0", "-0.0"])
@@ -178,9 +176,7 @@ def test_whole_numbers_are_counts(token: str) -> None:
         ("9" * 5000, "field_out_of_range"),
     ],
 )
-@pytest.mark.parametrize(
-    "field", ["input", "output", "cache_read", "cache_write_5m", "reasoning", "prompt_tokens"]
-)
+@pytest.mark.parametrize("field", ["input", "output", "cache_read", "cache_write_5m", "reasoning", "prompt_tokens"])
 def test_other_values_are_no_counts(field: str, token: str, code: str) -> None:
     got, detail = refusal(**{field: token})
     assert got == code

@@ -33,16 +33,12 @@ scalars = st.one_of(
     st.floats(),
     st.sampled_from([12.0, 0.5, 1e11, 1e300]),
     st.text(max_size=20),
-    st.sampled_from(
-        ["", " ", "a", "a/b#1", "a:b", "a\x00b", "\ud800", "x" * 257, "x" * 513, "é", "0.5", "1e-3"]
-    ),
+    st.sampled_from(["", " ", "a", "a/b#1", "a:b", "a\x00b", "\ud800", "x" * 257, "x" * 513, "é", "0.5", "1e-3"]),
     st.sampled_from(["2026-07-01T12:00:00Z", "2026-07-01T12:00:00", "0001-01-01T00:00:00+14:00"]),
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=70), inner, max_size=4)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.text(max_size=70), inner, max_size=4)),
     max_leaves=8,
 )
 good_items = st.fixed_dictionaries(
@@ -62,9 +58,9 @@ good_items = st.fixed_dictionaries(
         "reasoning": st.integers(0, 100),
     },
 )
-mutated_items = st.tuples(
-    good_items, st.dictionaries(st.sampled_from(sorted(KINDS)), values, max_size=3)
-).map(lambda pair: pair[0] | pair[1])
+mutated_items = st.tuples(good_items, st.dictionaries(st.sampled_from(sorted(KINDS)), values, max_size=3)).map(
+    lambda pair: pair[0] | pair[1]
+)
 items = st.one_of(good_items, mutated_items, values)
 
 
@@ -153,9 +149,7 @@ def is_json(value: Any) -> bool:
 @given(st.lists(items, max_size=6), MEDIA, st.booleans())
 def test_an_array_loses_no_item(batch: list[Any], media_type: str | None, ascii_only: bool) -> None:
     if not ascii_only:
-        batch = (
-            json.loads(json.dumps(batch).replace("\\ud800", "?")) if "\\ud800" in json.dumps(batch) else batch
-        )
+        batch = json.loads(json.dumps(batch).replace("\\ud800", "?")) if "\\ud800" in json.dumps(batch) else batch
     text = json.dumps(batch, ensure_ascii=ascii_only)
     body = text.encode("utf-8", "surrogatepass")
     decoded = judged(body, media_type)
@@ -200,9 +194,7 @@ def test_mutated_bodies_are_answered(body: bytes, data: st.DataObject) -> None:
         junk = data.draw(
             st.one_of(
                 st.binary(max_size=4),
-                st.sampled_from(
-                    [b"NaN", b"\xff", b"[" * 40, b'"', b"\\", b"\\ud800", b"\n", b"{}", b",", b"1e999"]
-                ),
+                st.sampled_from([b"NaN", b"\xff", b"[" * 40, b'"', b"\\", b"\\ud800", b"\n", b"{}", b",", b"1e999"]),
             )
         )
         mutated[at : at + data.draw(st.integers(0, 3))] = junk
@@ -220,9 +212,7 @@ def test_any_bytes_are_answered(body: bytes, media_type: str | None) -> None:
 @quick
 @given(st.lists(st.tuples(st.sampled_from(sorted(KINDS)), values.filter(is_json)), max_size=8), good_items)
 def test_repeated_fields_are_answered(pairs: list[tuple[str, Any]], good: dict[str, Any]) -> None:
-    fields = [
-        f"{json.dumps(name)}:{json.dumps(value)}" for name, value in [*pairs, *good.items(), *pairs[:2]]
-    ]
+    fields = [f"{json.dumps(name)}:{json.dumps(value)}" for name, value in [*pairs, *good.items(), *pairs[:2]]]
     judged(("{" + ",".join(fields) + "}").encode(), None)
 
 

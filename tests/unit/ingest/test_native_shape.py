@@ -21,9 +21,7 @@ def counts(body: bytes, media_type: str | None = None) -> tuple[int, int]:
     return len(decoded.events), len(decoded.rejections)
 
 
-def refused(
-    body: bytes, media_type: str | None = None, limits: IntakeLimits = LIMITS
-) -> tuple[RejectCode, int]:
+def refused(body: bytes, media_type: str | None = None, limits: IntakeLimits = LIMITS) -> tuple[RejectCode, int]:
     with pytest.raises(RequestError) as caught:
         decode(body, media_type, limits)
     return caught.value.reject, caught.value.status

@@ -6,14 +6,13 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tollbook.domain.agent import ancestors, fault, roles
 from tollbook.ingest.text import is_deeper, is_plain, readable
 from tollbook.ingest.wire import ALIASES, KINDS, Kind
 
 nested = st.recursive(
     st.text(alphabet='[]{}"\\ a', max_size=6),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text('[{"\\', max_size=3), inner, max_size=3)
-    ),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('[{"\\', max_size=3), inner, max_size=3),
     max_leaves=20,
 )
 
@@ -58,3 +57,16 @@ def test_every_alias_is_a_field_of_the_same_kind() -> None:
     assert {field for field, kind in KINDS.items() if kind is Kind.COUNT} == {
         field for field in KINDS if field in {"input", "output", "reasoning"} or field.startswith("cache_")
     } | {field for field in KINDS if field.endswith("_tokens")}
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("a#/\n", max_size=8) | st.lists(st.sampled_from(["a", "b#1", "#", ""]), max_size=18).map("/".join))
+def test_a_path_is_judged_as_its_segments_are(agent: str) -> None:
+    segments = [segment.partition("#") for segment in agent.split("/")]
+    is_path = len(segments) <= 16 and all(role and bool(mark) == bool(part) for role, mark, part in segments)
+    assert (fault(agent) is None) == is_path
+    if is_path:
+        path = roles(agent)
+        assert path.count("/") == agent.count("/")
+        assert len(ancestors(path)) == path.count("/")
+        assert all(path.startswith(above + "/") for above in ancestors(path))
