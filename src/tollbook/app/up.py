@@ -24,6 +24,7 @@ from tollbook.domain.errors import ConfigError, StoreError
 from tollbook.embedded import PostgresServer, ValkeyServer
 from tollbook.ledger.migrate import migrate
 from tollbook.pipeline.directory import mint_key, mint_token
+from tollbook.pipeline.resolve import DEFAULT_SOURCE
 
 ACCESS_FILE = "access.json"
 PARTITIONS = 1
@@ -189,7 +190,7 @@ async def prepare(settings: Settings, data: Path) -> Access:
         world = await World.open(settings)
         try:
             key = await mint_key(world.config, Role.ADMIN, note="made by tollbook up")
-            token = await mint_token(world.config, "webhook")
+            token = await mint_token(world.config, DEFAULT_SOURCE)
         finally:
             await world.close()
     else:

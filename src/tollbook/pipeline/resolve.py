@@ -27,6 +27,9 @@ from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
 from tollbook.pricing.quote import QuoteFlag, TokenRates
 
+DEFAULT_SOURCE = "default"
+"""One for the API and the first webhook: the same id sent to both is the same event."""
+
 _COUNTS = Struct(">6i")
 _UNPRICED = int(QuoteFlag.UNPRICED)
 
@@ -43,7 +46,7 @@ class Sender(msgspec.Struct, frozen=True):
     """Who sends: the tenant its key is bound to (None: any), its source where events name none, its request's id."""
 
     tenant: str | None = None
-    source: str = "api"
+    source: str = DEFAULT_SOURCE
     request_id: str | None = None
 
 
