@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import msgspec
 
@@ -73,7 +74,7 @@ class Receiver:
             ack=await ack_for(self._settings, world.store),
         )
         self._intake = IntakeApp(services)
-        self._api = build_api(services)
+        self._api = cast(App, build_api(services))
         self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
 
     async def _follow(self, world: World, book: PriceBook) -> None:

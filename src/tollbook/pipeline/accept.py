@@ -156,13 +156,13 @@ class _Lane:
     async def _keep(self, chunks: list[Chunk]) -> bytes:
         nanos = chunks[0].nanos
         for chunk in chunks[1:]:
-            for key, amount in chunk.nanos.items():
-                nanos[key] = nanos.get(key, 0) + amount
+            for place, amount in chunk.nanos.items():
+                nanos[place] = nanos.get(place, 0) + amount
         record = Record(
             partition=self._partition,
             nonce=os.urandom(16),
             events=sum(len(chunk.rows) for chunk in chunks),
-            touches=tuple(Touch(tenant, window, amount) for (tenant, window), amount in nanos.items()),
+            touches=tuple(Touch(place.tenant, place.window, amount) for place, amount in nanos.items()),
             rows=b"".join(row for chunk in chunks for row in chunk.rows),
         )
         await self._intake.keep(record)
