@@ -38,9 +38,6 @@ async def connect_pool(
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:
-        if await connection.fetchval("SHOW synchronous_commit") == "off":
-            # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence.
-            await connection.execute("SET synchronous_commit TO on")
         if staging:
             await connection.execute(queries["staging_create"])
 
@@ -52,7 +49,9 @@ async def connect_pool(
         timeout=timeout_s,
         command_timeout=timeout_s,
         max_inactive_connection_lifetime=0,
-        server_settings={"application_name": "tollbook", "jit": "off"},
+        # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence. Given at the start of the
+        # session, because the pool resets whatever is set later.
+        server_settings={"application_name": "tollbook", "jit": "off", "synchronous_commit": "on"},
     )
 
 
