@@ -6,6 +6,7 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
@@ -122,7 +123,7 @@ def connect_valkey(settings: Settings) -> "Redis":
         socket_timeout=settings.valkey_timeout_s,
         socket_connect_timeout=settings.valkey_timeout_s,
         # One more try on a connection that a restarted server has closed; anything else is the caller's decision.
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=(ValkeyConnectionError,)),
         health_check_interval=0,
         max_connections=256,
     )
