@@ -11,12 +11,11 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pogo_core.util.migrate import rollback
+
 from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
-from tests.servers import execute, own_database, with_database
-
-from tollbook.embedded import PostgresServer
-from tollbook.ledger.booking import live_weeks, week_of
+from tests.servers import execute, with_database
+from tollbook.ledger.booking import week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries
 
@@ -166,7 +165,7 @@ async def plan_of(connection: asyncpg.Connection, name: str, *args: object) -> l
 
 
 def indexes_in(nodes: list[dict[str, object]]) -> set[str]:
-    return {re.sub(r"\d[\d_]*", "N", str(node["Index Name"])) for node in nodes if "Index Name" in node}
+    return {re.sub(r"\d+(?:_\d+)*", "N", str(node["Index Name"])) for node in nodes if "Index Name" in node}
 
 
 def scanned_in(nodes: list[dict[str, object]]) -> set[str]:
@@ -182,7 +181,7 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
     week, soon = week_of(case.now), case.now + timedelta(hours=1)
     statements: list[tuple[str, tuple[object, ...], str]] = [
         ("staging_drop_known_timed", (), "identity_N_pkey"),
-        ("staging_drop_known_untimed", (live_weeks(case.now), week), "identity_N_pkey"),
+        ("staging_drop_known_untimed", (week,), "identity_N_pkey"),
         ("partition_lock", (0,), ""),
         ("catch_up_totals", (0, 19_900), "daily_spend_pkey"),
         ("catch_up_totals", (0, 19_900), "ledger_batch_pkey"),
