@@ -1,14 +1,14 @@
 """Restores a partition's counters from the ledger, by itself, whenever the epoch key is missing."""
 
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import uuid4
 
 import msgspec
 
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal
-from tollbook.ports.ledger import Ledger
+from tollbook.ports.ledger import Ledger, Standing
 from tollbook.telemetry import Rebuilt, Telemetry
 
 Limits = Callable[[int], Awaitable[None]]
@@ -60,12 +60,15 @@ class Rebuild:
         token = uuid4().hex
         if not await self._journal.rebuild_begin(partition, token):
             return None
-        ledger_epoch, version, days = "", 0, 0
+        ledger_epoch, version = "", 0
+        loaded: set[tuple[str, date]] = set()
         async for page in self._ledger.open_totals(partition, self._clock.now() - self._settings.kept):
             ledger_epoch, version = page.ledger_epoch, page.version
-            days += len(page.totals)
+            loaded.update(touch.key for touch in page.totals)
             if page.totals and not await self._journal.rebuild_load(partition, token, page.totals):
                 return None
+        if not await self._correct_others(partition, token, Standing(ledger_epoch, version), loaded):
+            return None
         await self._limits(partition)
         opened = await self._journal.rebuild_open(
             partition,
@@ -77,8 +80,29 @@ class Rebuild:
         if not opened:
             return None
         await self._show(partition)
-        self._telemetry.record(Rebuilt(partition, days, self._clock.monotonic() - started))
+        self._telemetry.record(Rebuilt(partition, len(loaded), self._clock.monotonic() - started))
         return version
+
+    async def _correct_others(
+        self, partition: int, token: str, standing: Standing, loaded: set[tuple[str, date]]
+    ) -> bool:
+        """Set days that Valkey kept and the pages did not hold: a ledger that went back in time may not have them."""
+        cursor = 0
+        while True:
+            cursor, found = await self._journal.open_days(partition, cursor, self._settings.page_days_max)
+            others = [day for day in found if day not in loaded]
+            if others:
+                caught = await self._ledger.catch_up(partition, standing.version, others)
+                if caught.ledger_epoch != standing.ledger_epoch:
+                    return False
+                known = {touch.key for touch in caught.totals}
+                gone = [day for day in others if day not in known]
+                if caught.totals and not await self._journal.rebuild_load(partition, token, caught.totals):
+                    return False
+                if gone and not await self._journal.rebuild_clear(partition, token, gone):
+                    return False
+            if cursor == 0:
+                return True
 
     async def _show(self, partition: int) -> None:
         """Write flags and spend keys anew: a bare precheck is open until this is done."""

@@ -136,6 +136,10 @@ class Journal(Protocol):
         """Restore some totals; False: start over."""
         ...
 
+    async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
+        """Take away the settled totals of days that the ledger does not have; False: start over."""
+        ...
+
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int
     ) -> bool:
