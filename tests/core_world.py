@@ -181,7 +181,7 @@ class World:
     def record(self, *events: Event, nonce: bytes | None = None) -> Record:
         """The record of events of one partition."""
         ((partition, chunk),) = self.resolve(events).chunks.items()
-        touches = tuple(Touch(tenant, window, nanos) for (tenant, window), nanos in chunk.nanos.items())
+        touches = tuple(Touch(place.tenant, place.window, nanos) for place, nanos in chunk.nanos.items())
         return Record(partition, nonce or os.urandom(16), len(chunk.rows), touches, b"".join(chunk.rows))
 
     async def post(self, *events: Event) -> Posted:

@@ -13,7 +13,7 @@ from tollbook.domain.record import Record
 from tollbook.embedded import ValkeyServer
 from tollbook.pipeline.accept import Overloaded
 from tollbook.pipeline.commits import CommitTimeout
-from tollbook.telemetry import Accepted, Drained, Rebuilt
+from tollbook.telemetry import Accepted, Drained, Rebuilt, StoreTrouble
 
 pytestmark = pytest.mark.anyio
 
@@ -87,13 +87,16 @@ async def test_rule_19_with_valkey_away_events_wait_in_postgres(world: World) ->
     await world.assert_at_rest()
 
 
-async def test_rule_19_after_one_failure_records_go_to_the_inbox_for_a_while(world: World) -> None:
-    """A Valkey that just failed is not asked for every record, and is asked again after its rest."""
+async def test_rule_19_after_one_failure_records_go_to_the_inbox_until_a_probe_is_answered(world: World) -> None:
+    """A Valkey that failed is asked beside the money path, not by every record, and is trusted once it answers."""
     world.journal._store = Redis.from_url("redis://127.0.0.1:1/0")
     await world.accept(event(nanos=1, id="a"))
-    world.journal._store = world.store
     await world.accept(event(nanos=1, id="b"))
-    world.clock.advance(1)
+    assert [trouble.store for trouble in world.telemetry.of(StoreTrouble)] == ["valkey"]
+    world.journal._store = world.store
+    probing = world.intake._probing
+    assert probing is not None
+    await probing
     await world.accept(event(nanos=1, id="c"))
     assert [record.via for record in world.telemetry.of(Accepted)] == ["inbox", "inbox", "journal"]
     await world.drain_dry()
