@@ -11,6 +11,7 @@ import asyncpg
 import redis
 
 from tollbook.embedded import PostgresServer, ValkeyServer
+from tollbook.ledger.migrate import migrate
 
 TEMPLATE = "tollbook_template"
 
@@ -21,9 +22,9 @@ POSTGRES_FOR_TESTS = {"shared_buffers": "32MB", "max_wal_size": "1GB", "autovacu
 def prepare_template(url: str) -> None:
     """Fill the database that every test's own database is copied from.
 
-    The one place for it. Empty until the ledger has migrations; then it runs them on `url`.
+    The one place for it: the ledger's schema as its migrations make it.
     """
-    assert url
+    asyncio.run(migrate(url))
 
 
 def start_postgres(directory: Path) -> PostgresServer:
