@@ -11,18 +11,17 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pogo_core.util.migrate import rollback
+
 from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
-from tests.servers import execute, own_database, with_database
-
-from tollbook.embedded import PostgresServer
-from tollbook.ledger.booking import live_weeks, week_of
+from tests.servers import execute, with_database
+from tollbook.ledger.booking import week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries
 
 pytestmark = pytest.mark.anyio
 
-IDENTITIES, ENTRIES, STAGED = 40_000, 4_000, 200
+IDENTITIES, ENTRIES, STAGED = 40_000, 4_000, 2_000
 
 CATALOG = """
 SELECT 'column', table_name || '.' || column_name,
@@ -166,11 +165,13 @@ async def plan_of(connection: asyncpg.Connection, name: str, *args: object) -> l
 
 
 def indexes_in(nodes: list[dict[str, object]]) -> set[str]:
-    return {re.sub(r"\d[\d_]*", "N", str(node["Index Name"])) for node in nodes if "Index Name" in node}
+    return {re.sub(r"\d+(?:_\d+)*", "N", str(node["Index Name"])) for node in nodes if "Index Name" in node}
 
 
 def scanned_in(nodes: list[dict[str, object]]) -> set[str]:
-    return {str(node["Relation Name"]) for node in nodes if node["Node Type"] == "Seq Scan"}
+    """Tables read from end to end; an empty partition has nothing an index could save."""
+    scans = [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Plan Rows"] > 1]
+    return {str(node["Relation Name"]) for node in scans}
 
 
 BIG = re.compile(r"(identity|entry)(_|$)|daily_spend|ledger_batch|inbox")
@@ -182,8 +183,7 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
     week, soon = week_of(case.now), case.now + timedelta(hours=1)
     statements: list[tuple[str, tuple[object, ...], str]] = [
         ("staging_drop_known_timed", (), "identity_N_pkey"),
-        ("staging_drop_known_untimed", (live_weeks(case.now), week), "identity_N_pkey"),
-        ("partition_lock", (0,), ""),
+        ("staging_drop_known_untimed", (week,), "identity_N_pkey"),
         ("catch_up_totals", (0, 19_900), "daily_spend_pkey"),
         ("catch_up_totals", (0, 19_900), "ledger_batch_pkey"),
         ("day_totals", (["t1", "t2"], [case.now.date()] * 2), "daily_spend_pkey"),
@@ -199,6 +199,7 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
         stream = b"PGCOPY\n\xff\r\n\x00" + bytes(8) + resolved.rows + b"\xff\xff"
         await connection.copy_to_table("staging", source=_once(stream), format="binary")
         assert await connection.fetchval("SELECT count(*) FROM staging") == STAGED
+        assert (await connection.fetchrow(case.queries["partition_lock"], 0))["version"] == 0
         for name, args, index in statements:
             nodes = await plan_of(connection, name, *args)
             assert not [table for table in scanned_in(nodes) if BIG.match(table)], (name, nodes)

@@ -1,6 +1,9 @@
 """The receiver role as an ASGI application: the two intake routes in front, everything else behind them."""
 
 import asyncio
+import multiprocessing
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -56,6 +59,7 @@ class Receiver:
                 return
 
     async def _start(self) -> None:
+        end_with_parent()
         configure_logs(self._settings.log_level, self._settings.log_format)
         world = self._world = await World.open(self._settings)
         book = world.price_book()
@@ -90,6 +94,23 @@ class Receiver:
             await asyncio.gather(self._loops, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
+
+
+def end_with_parent() -> None:
+    """End this worker where the server that forked it is gone; do nothing outside such a worker.
+
+    A killed server leaves its workers listening beside those of the next one, under the settings of before.
+    """
+    server = multiprocessing.parent_process()
+    if server is None:
+        return
+    loop, sentinel = asyncio.get_running_loop(), server.sentinel
+
+    def ended() -> None:
+        loop.remove_reader(sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(sentinel, ended)
 
 
 async def store_prices(world: World, book: PriceBook) -> None:

@@ -22,6 +22,7 @@ from tollbook.app.wiring import World
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError, StoreError
 from tollbook.embedded import PostgresServer, ValkeyServer
+from tollbook.embedded.process import TETHER
 from tollbook.ledger.migrate import migrate
 from tollbook.pipeline.directory import mint_key, mint_token
 from tollbook.pipeline.resolve import DEFAULT_SOURCE
@@ -73,7 +74,7 @@ class Child:
         """Start the role, its log appended to a file of the data directory."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tollbook.cli.main", self.role],
+                self._command(),
                 env=self._settings.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -102,6 +103,12 @@ class Child:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _command(self) -> list[str]:
+        """The role, which the kernel asks to end when this process is gone: a role left behind keeps the port."""
+        tether = [sys.executable, "-I", "-S", str(TETHER), "--parent", str(os.getpid())]
+        tether += ["--signal", str(int(signal.SIGTERM))]
+        return [*tether, "--", sys.executable, "-m", "tollbook.cli.main", self.role]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -49,8 +49,8 @@ class World:
         self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """Build everything; neither store has to be there yet."""
+    async def open(cls, settings: Settings, *, books: bool = False) -> Self:
+        """Build everything; neither store has to be there yet. With `books` the world can drain."""
         settings.require_stores()
         queries = Queries()
         pool = await connect_pool(
@@ -58,7 +58,7 @@ class World:
             queries,
             connections_max=settings.postgres_connections_max,
             timeout_s=settings.postgres_timeout_s,
-            staging=True,
+            staging=books,
         )
         return cls(settings, pool, queries, connect_valkey(settings))
 

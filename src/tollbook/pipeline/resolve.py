@@ -103,6 +103,11 @@ class Resolver:
         self._roles: dict[str, str] = {}
         self._places: dict[str, Place] = {}
 
+    @property
+    def tenancy(self) -> Tenancy:
+        """The configuration in force."""
+        return self._tenancy
+
     def under(self, tenancy: Tenancy) -> None:
         """Resolve under this configuration from now on."""
         if tenancy is not self._tenancy:

@@ -34,7 +34,7 @@ CREATE TABLE identity (
     generation    integer NOT NULL,
     entry_id      uuid NOT NULL,
     fingerprint   integer NOT NULL,
-    PRIMARY KEY (generation, entry_id)
+    PRIMARY KEY (entry_id, generation)
 ) PARTITION BY RANGE (generation);
 
 CREATE TABLE entry (
