@@ -5,12 +5,27 @@ from pathlib import Path
 from statistics import median
 from types import ModuleType
 
-
-from bench import batch_ingest, single_ingest, throttle_latency
+from bench import (
+    batch_ingest,
+    ingest_decode,
+    memory_flat,
+    pricing,
+    scale,
+    single_ingest,
+    throttle_latency,
+)
 from bench.machine import this_machine
 from bench.report import RESULTS, Options, Result, keep, shown
 
-MODULES: tuple[ModuleType, ...] = (batch_ingest, single_ingest, throttle_latency)
+MODULES: tuple[ModuleType, ...] = (
+    batch_ingest,
+    single_ingest,
+    throttle_latency,
+    memory_flat,
+    scale,
+    pricing,
+    ingest_decode,
+)
 
 
 def main() -> None:
@@ -22,7 +37,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a short proof that everything works; filed apart")
     parser.add_argument("--minutes", type=float, default=None, help="how long memory_flat runs (10; quick: 1)")
     parser.add_argument("--entries", type=int, default=None, help="entries of the filled ledger (10 M; quick: 200,000)")
-    parser.add_argument("--tenants", type=int, default=None, help="tenants of the filled ledger (100,000; quick: 2,000)")
+    parser.add_argument("--tenants", type=int, default=None, help="its tenants (100,000; quick: 2,000)")
     parser.add_argument("--keep", type=Path, default=None, help="keep the filled ledger in this directory, or use it")
     given = vars(parser.parse_args())
     names = given.pop("names") or list(modules)

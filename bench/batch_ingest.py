@@ -47,7 +47,10 @@ class Series:
         return [
             Figure(name=f"committed, {kind} ids", unit="events/s", values=self.committed),
             Figure(name=f"acknowledged, {kind} ids", unit="events/s", values=self.acknowledged),
-            *(Figure(name=f"CPU of {role}, {kind} ids", unit="us/event", values=us) for role, us in self.cpu_us.items()),
+            *(
+                Figure(name=f"CPU of {role}, {kind} ids", unit="us/event", values=us)
+                for role, us in self.cpu_us.items()
+            ),
         ]
 
 

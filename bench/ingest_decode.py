@@ -1,12 +1,14 @@
-"""CPU time of decoding native events: `python bench/ingest.py` prints microseconds an event, best of many."""
+"""CPU time of decoding native events, beside parsing the same bytes into nothing in particular."""
 
-import timeit
+from timeit import repeat
 
 import msgspec
 
+from bench.report import Figure, Options, Ratio, Result
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.native import decode
 
+NAME = "ingest_decode"
 EVENT = {
     "tenant": "acme",
     "agent": "planner/researcher#7/fetcher",
@@ -22,16 +24,16 @@ EVENT = {
 }
 BRIEF = ("tenant", "agent", "input", "output", "model")
 BATCH = 500
+LINES = "application/x-ndjson"
+WHAT = (
+    "CPU time an event of `ingest.native.decode`, which also validates, the best of many short runs. Baseline: "
+    "`msgspec.json.decode` of the same bytes into plain dicts, which validates nothing. The figures stand in "
+    "`src/tollbook/ingest/README.md`."
+)
 
 
-def _report(name: str, body: bytes, events: int, media_type: str = "application/json") -> None:
-    limits = IntakeLimits()
-    rounds = max(1, 5000 // events)
-    best = min(timeit.repeat(lambda: decode(body, media_type, limits), number=rounds, repeat=40))
-    print(f"{name:28} {best / rounds / events * 1e6:6.2f} us/event  {len(body) // events} bytes/event")
-
-
-def main() -> None:
+def bodies() -> dict[str, tuple[bytes, int, str]]:
+    """Body, events and media type of each case."""
     one = msgspec.json.encode(EVENT)
     brief = msgspec.json.encode({name: EVENT[name] for name in BRIEF})
     distinct = [
@@ -40,19 +42,46 @@ def main() -> None:
     ]
     aliased = EVENT | {"input_tokens": EVENT["input"], "output_tokens": EVENT["output"]}
     del aliased["input"], aliased["output"]
-    _report("array of 500", b"[" + b", ".join([one] * BATCH) + b"]", BATCH)
-    _report("array, distinct agents", msgspec.json.encode(distinct), BATCH)
-    _report("array, brief's five fields", b"[" + b",".join([brief] * BATCH) + b"]", BATCH)
-    _report("array, aliases", msgspec.json.encode([aliased] * BATCH), BATCH)
-    _report("array, times in ms", msgspec.json.encode([EVENT | {"ts": 1782907200123}] * BATCH), BATCH)
-    _report("array, costs as numbers", msgspec.json.encode([EVENT | {"cost_usd": 0.0213}] * BATCH), BATCH)
-    _report("array, not plain", msgspec.json.encode([EVENT | {"run": "löwe"}] * BATCH), BATCH)
-    _report("array with one bad item", b"[" + b",".join([one] * (BATCH - 1)) + b",{}]", BATCH)
-    _report("array with one wrong type", b"[" + b",".join([one] * (BATCH - 1)) + b',{"input":"x"}]', BATCH)
-    _report("500 lines", b"\n".join([one] * BATCH), BATCH, "application/x-ndjson")
-    _report("single object", one, 1)
-    _report("single, brief's five fields", brief, 1)
+    arrays = {
+        "array of 500": [one] * BATCH,
+        "array, distinct agents": [msgspec.json.encode(event) for event in distinct],
+        "array, brief's five fields": [brief] * BATCH,
+        "array, aliases": [msgspec.json.encode(aliased)] * BATCH,
+        "array, times in ms": [msgspec.json.encode(EVENT | {"ts": 1782907200123})] * BATCH,
+        "array, costs as numbers": [msgspec.json.encode(EVENT | {"cost_usd": 0.0213})] * BATCH,
+        "array, not plain": [msgspec.json.encode(EVENT | {"run": "löwe"})] * BATCH,
+        "array with one bad item": [*[one] * (BATCH - 1), b"{}"],
+        "array with one wrong type": [*[one] * (BATCH - 1), b'{"input":"x"}'],
+    }
+    found = {name: (b"[" + b",".join(items) + b"]", BATCH, "application/json") for name, items in arrays.items()}
+    found["500 lines"] = (b"\n".join([one] * BATCH), BATCH, LINES)
+    found["single object"] = (one, 1, "application/json")
+    found["single, brief's five fields"] = (brief, 1, "application/json")
+    return found
 
 
-if __name__ == "__main__":
-    main()
+def run(options: Options) -> Result:
+    """Measure."""
+    repeats = 10 if options.quick else 40
+    limits = IntakeLimits()
+    ours: dict[str, list[float]] = {}
+    plain: dict[str, list[float]] = {}
+    for _ in range(options.runs):
+        for name, (body, events, media_type) in bodies().items():
+            rounds = max(1, 5_000 // events)
+            took = min(repeat(lambda b=body, m=media_type: decode(b, m, limits), number=rounds, repeat=repeats))
+            ours.setdefault(name, []).append(took / rounds / events * 1e6)
+            if media_type != LINES:
+                took = min(repeat(lambda b=body: msgspec.json.decode(b), number=rounds, repeat=repeats))
+                plain.setdefault(name, []).append(took / rounds / events * 1e6)
+    figures = [Figure(name=name, unit="us/event", values=took) for name, took in ours.items()]
+    figures += [Figure(name=f"{name}, plain parse", unit="us/event", values=took) for name, took in plain.items()]
+    ratios = [
+        Ratio(name=f"decode over plain parse, {name}", values=[a / b for a, b in zip(ours[name], took, strict=True)])
+        for name, took in plain.items()
+        if name in {"array of 500", "single object"}
+    ]
+    notes = [
+        f"{name}: {len(body) // events} bytes an event." for name, (body, events, _) in bodies().items() if events == 1
+    ]
+    return Result(name=NAME, title="decoding an event", what=WHAT, figures=figures, ratios=ratios, notes=notes)

@@ -1,4 +1,4 @@
-"""A bare connection to Valkey that reads one key over and over: what an agent's precheck does, with nothing around it."""
+"""A bare connection to Valkey that reads one key over and over, as an agent's precheck does, with nothing around it."""
 
 import socket
 from time import perf_counter

@@ -71,7 +71,9 @@ class Bodies:
         random = Random(traffic.seed)
         # Two senders never mint the same id, nor one sender after a restart.
         sender = int.from_bytes(os.urandom(2), "big") & 0xFFF
-        events = [[_event(traffic, random, sender, index) for index in range(traffic.batch)] for _ in range(traffic.pool)]
+        events = [
+            [_event(traffic, random, sender, index) for index in range(traffic.batch)] for _ in range(traffic.pool)
+        ]
         self._width = max(len(event) for body in events for event in body) + 1
         self._bodies = [self._joined(body) for body in events]
         self._spread = [code * traffic.batch for code in _SPREAD]
