@@ -1,6 +1,9 @@
 """The receiver role as an ASGI application: the two intake routes in front, everything else behind them."""
 
 import asyncio
+import multiprocessing
+import os
+import signal
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -75,6 +78,7 @@ class Receiver:
         self._intake = IntakeApp(services)
         self._api = build_api(services)
         self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
+        end_with_parent()
 
     async def _follow(self, world: World, book: PriceBook) -> None:
         async def prices() -> None:
@@ -89,6 +93,24 @@ class Receiver:
             await asyncio.gather(self._loops, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
+
+
+def end_with_parent() -> None:
+    """Stop this worker when the process that forked it is gone.
+
+    It stops its workers unless it is killed; one left behind would go on answering on the port, beside those of the
+    next start, with nobody to stop it.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        loop.remove_reader(parent.sentinel)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    loop.add_reader(parent.sentinel, gone)
 
 
 async def store_prices(world: World, book: PriceBook) -> None:

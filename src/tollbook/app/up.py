@@ -22,6 +22,7 @@ from tollbook.app.wiring import World
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError, StoreError
 from tollbook.embedded import PostgresServer, ValkeyServer
+from tollbook.embedded.process import tethered
 from tollbook.ledger.migrate import migrate
 from tollbook.pipeline.directory import mint_key, mint_token
 
@@ -31,6 +32,7 @@ PARTITIONS = 1
 _READY_S = 60.0
 _STOP_S = 15.0
 _LOOK_S = 0.05
+_PORT_MAX = 65_535
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -69,10 +71,11 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the role, its log appended to a file of the data directory."""
+        """Start the role, its log appended to a file of the data directory; it ends when the calling thread does."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "tollbook.cli.main", self.role],
+                # Killed, the parent stops nobody: a role left behind would hold the port and outlive its stores.
+                tethered([sys.executable, "-m", "tollbook.cli.main", self.role], signal.SIGTERM),
                 env=self._settings.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -148,6 +151,11 @@ class Up:
             self._await_ready(self.access.api)
             yield self.access
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called, which can be before everything is ready."""
+        return self._stopping.is_set()
+
     def wait(self) -> None:
         """Start what dies again, until `stop`."""
         while not self._stopping.wait(_LOOK_S):
@@ -206,7 +214,9 @@ async def prepare(settings: Settings, data: Path) -> Access:
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise `ConfigError` where something listens on the port already."""
+    """Raise `ConfigError` where something listens on the port already, or it is none that others could be told."""
+    if not 1 <= port <= _PORT_MAX:
+        raise ConfigError(f"{port} is no port to listen on: 1 to {_PORT_MAX}; try --port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
