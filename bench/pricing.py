@@ -14,9 +14,7 @@ from tollbook.domain.usage import Usage  # noqa: E402
 from tollbook.pricing.bundled import bundled_book  # noqa: E402
 
 AT = datetime(2026, 11, 5, 12, tzinfo=UTC)
-USAGE = Usage(
-    input=12_000, output=800, cache_read=9_000, cache_write_5m=500, cache_write_1h=100, reasoning=300
-)
+USAGE = Usage(input=12_000, output=800, cache_read=9_000, cache_write_5m=500, cache_write_1h=100, reasoning=300)
 KINDS = {
     "plain": ("anthropic", "claude-opus-4-7", None),
     "tiers": ("openai", "gpt-5.5", None),
@@ -38,15 +36,11 @@ def main() -> None:
     print(f"{sys.version.split()[0]}, {book.version}, {len(book)} rate cards, digest {book.digest}")
     print(f"import {imported - BEGAN:.2f} s, compile {compiled - imported:.2f} s")
     for kind, (provider, model, tier) in KINDS.items():
-        us = best_us(
-            lambda p=provider, m=model, t=tier: book.quote(USAGE, provider=p, model=m, at=AT, service_tier=t)
-        )
+        us = best_us(lambda p=provider, m=model, t=tier: book.quote(USAGE, provider=p, model=m, at=AT, service_tier=t))
         print(f"quote, {kind}: {us:.2f} us")
     units = genai_prices.Usage(input_tokens=12_000, output_tokens=800, cache_read_tokens=9_000)
     theirs = best_us(
-        lambda: genai_prices.calc_price(
-            units, "claude-opus-4-7", provider_id="anthropic", genai_request_timestamp=AT
-        ),
+        lambda: genai_prices.calc_price(units, "claude-opus-4-7", provider_id="anthropic", genai_request_timestamp=AT),
         number=50,
     )
     print(f"genai-prices' calc_price, plain: {theirs:.1f} us")

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.record import Record, Touch
+from tollbook.domain.record import Journalled, Record, Touch
 from tollbook.domain.tenancy import Tenancy
 from tollbook.journal.keys import Keys
 from tollbook.journal.valkey import ValkeyJournal
@@ -181,7 +181,7 @@ class World:
     def record(self, *events: Event, nonce: bytes | None = None) -> Record:
         """The record of events of one partition."""
         ((partition, chunk),) = self.resolve(events).chunks.items()
-        touches = tuple(Touch(tenant, window, nanos) for (tenant, window), nanos in chunk.nanos.items())
+        touches = tuple(Touch(place.tenant, place.window, nanos) for place, nanos in chunk.nanos.items())
         return Record(partition, nonce or os.urandom(16), len(chunk.rows), touches, b"".join(chunk.rows))
 
     async def post(self, *events: Event) -> Posted:
@@ -223,6 +223,29 @@ class World:
     async def fetch(self, query: str, *args: object) -> list[asyncpg.Record]:
         async with self.pool.acquire() as connection:
             return await connection.fetch(query, *args)
+
+    async def execute(self, statement: str, *args: object) -> None:
+        async with self.pool.acquire() as connection:
+            await connection.execute(statement, *args)
+
+    async def drain_one_blind(self, drain: Drain) -> bool:
+        """Let a drain read one batch, and book it while Valkey is away."""
+        store, real_read = self.journal._store, self.journal.read
+
+        async def read(partition: int, after: str, records_max: int) -> list[Journalled]:
+            self.journal._store = self.store
+            try:
+                return await real_read(partition, after, records_max)
+            finally:
+                self.journal._store = store
+
+        self.journal.read = read
+        try:
+            booked = await drain.step()
+            await drain.settled()
+            return booked
+        finally:
+            del self.journal.read
 
     async def settled_totals(self) -> dict[tuple[str, date], int]:
         """What Postgres says each tenant's day has come to."""

@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
-from tests.contract.journal_case import EPOCH, HOUR, INT64_MAX, JournalCase, window
 
+from tests.contract.journal_case import EPOCH, HOUR, INT64_MAX, JournalCase, window
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.record import Touch
 from tollbook.journal.valkey import ValkeyJournal
-from tollbook.ports.journal import DayView, Depth, PostCode, Settled, SettleCode, Settlement
+from tollbook.ports.journal import DayView, Depth, PostCode, SettleCode, Settled, Settlement
 
 pytestmark = pytest.mark.anyio
 

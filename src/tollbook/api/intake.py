@@ -145,9 +145,8 @@ class IntakeApp:
         services = self._services
         plain = inflate(body, _text_of(headers, b"content-encoding"), services.limits)
         decoded = decode(plain, _text_of(headers, b"content-type"), services.limits)
-        resolver = services.resolver
-        resolver.tenancy = services.directory.tenancy
-        resolved = resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
+        services.resolver.under(services.directory.tenancy)
+        resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
         rejections = decoded.rejections
         if resolved.rejections:
             rejections = sorted([*rejections, *resolved.rejections], key=lambda rejection: rejection.index)

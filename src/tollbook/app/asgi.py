@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 import msgspec
 
@@ -58,6 +59,7 @@ class Receiver:
                 return
 
     async def _start(self) -> None:
+        end_with_parent()
         configure_logs(self._settings.log_level, self._settings.log_format)
         world = self._world = await World.open(self._settings)
         book = world.price_book()
@@ -76,9 +78,8 @@ class Receiver:
             ack=await ack_for(self._settings, world.store),
         )
         self._intake = IntakeApp(services)
-        self._api = build_api(services)
+        self._api = cast(App, build_api(services))
         self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
-        end_with_parent()
 
     async def _follow(self, world: World, book: PriceBook) -> None:
         async def prices() -> None:
@@ -96,21 +97,20 @@ class Receiver:
 
 
 def end_with_parent() -> None:
-    """Stop this worker when the process that forked it is gone.
+    """End this worker where the server that forked it is gone; do nothing outside such a worker.
 
-    It stops its workers unless it is killed; one left behind would go on answering on the port, beside those of the
-    next start, with nobody to stop it.
+    A killed server leaves its workers listening beside those of the next one, under the settings of before.
     """
-    parent = multiprocessing.parent_process()
-    if parent is None:
+    server = multiprocessing.parent_process()
+    if server is None:
         return
-    loop = asyncio.get_running_loop()
+    loop, sentinel = asyncio.get_running_loop(), server.sentinel
 
-    def gone() -> None:
-        loop.remove_reader(parent.sentinel)
+    def ended() -> None:
+        loop.remove_reader(sentinel)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    loop.add_reader(parent.sentinel, gone)
+    loop.add_reader(sentinel, ended)
 
 
 async def store_prices(world: World, book: PriceBook) -> None:

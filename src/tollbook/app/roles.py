@@ -52,7 +52,7 @@ async def _drain(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    world = await World.open(settings)
+    world = await World.open(settings, books=True)
     draining = asyncio.create_task(Drains(world).run(), name="drains")
     stopped = asyncio.create_task(stop.wait())
     try:

@@ -22,9 +22,10 @@ from tollbook.app.wiring import World
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError, StoreError
 from tollbook.embedded import PostgresServer, ValkeyServer
-from tollbook.embedded.process import tethered
+from tollbook.embedded.process import TETHER
 from tollbook.ledger.migrate import migrate
 from tollbook.pipeline.directory import mint_key, mint_token
+from tollbook.pipeline.resolve import DEFAULT_SOURCE
 
 ACCESS_FILE = "access.json"
 PARTITIONS = 1
@@ -71,11 +72,10 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the role, its log appended to a file of the data directory; it ends when the calling thread does."""
+        """Start the role, its log appended to a file of the data directory."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                # Killed, the parent stops nobody: a role left behind would hold the port and outlive its stores.
-                tethered([sys.executable, "-m", "tollbook.cli.main", self.role], signal.SIGTERM),
+                self._command(),
                 env=self._settings.environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -104,6 +104,12 @@ class Child:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def _command(self) -> list[str]:
+        """The role, which the kernel asks to end when this process is gone: a role left behind keeps the port."""
+        tether = [sys.executable, "-I", "-S", str(TETHER), "--parent", str(os.getpid())]
+        tether += ["--signal", str(int(signal.SIGTERM))]
+        return [*tether, "--", sys.executable, "-m", "tollbook.cli.main", self.role]
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:
@@ -197,7 +203,7 @@ async def prepare(settings: Settings, data: Path) -> Access:
         world = await World.open(settings)
         try:
             key = await mint_key(world.config, Role.ADMIN, note="made by tollbook up")
-            token = await mint_token(world.config, "webhook")
+            token = await mint_token(world.config, DEFAULT_SOURCE)
         finally:
             await world.close()
     else:

@@ -6,15 +6,18 @@ import asyncpg
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ValkeyConnectionError
 
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
@@ -24,6 +27,7 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.bundled import bundled_book
 from tollbook.pricing.quote import Ceiling
@@ -39,7 +43,7 @@ class World:
         self.store = store
         self.clock = SystemClock()
         self.metrics = Metrics(settings.metrics_dir or None)
-        keys = Keys(settings.valkey_key_prefix)
+        self.keys = keys = Keys(settings.valkey_key_prefix)
         self.journal = ValkeyJournal(store, keys)
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
@@ -48,8 +52,8 @@ class World:
         self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
 
     @classmethod
-    async def open(cls, settings: Settings) -> Self:
-        """Build everything; neither store has to be there yet."""
+    async def open(cls, settings: Settings, *, books: bool = False) -> Self:
+        """Build everything; neither store has to be there yet. With `books` the world can drain."""
         settings.require_stores()
         queries = Queries()
         pool = await connect_pool(
@@ -57,7 +61,7 @@ class World:
             queries,
             connections_max=settings.postgres_connections_max,
             timeout_s=settings.postgres_timeout_s,
-            staging=True,
+            staging=books,
         )
         return cls(settings, pool, queries, connect_valkey(settings))
 
@@ -102,6 +106,11 @@ class World:
             settings=RebuildSettings(),
         )
 
+    def verify(self) -> Verify:
+        """The use case that proves the sums."""
+        ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
+        return Verify(ledger, self.journal, counters, self.clock)
+
     def drain(self, partition: int) -> Drain:
         """The drain of one partition."""
         return Drain(
@@ -122,7 +131,7 @@ def connect_valkey(settings: Settings) -> "Redis":
         socket_timeout=settings.valkey_timeout_s,
         socket_connect_timeout=settings.valkey_timeout_s,
         # One more try on a connection that a restarted server has closed; anything else is the caller's decision.
-        retry=Retry(NoBackoff(), 1),
+        retry=Retry(NoBackoff(), 1, supported_errors=(ValkeyConnectionError,)),
         health_check_interval=0,
         max_connections=256,
     )

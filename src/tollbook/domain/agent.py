@@ -1,6 +1,10 @@
 """The agent's name: a slash path of roles, each with an optional `#instance` part."""
 
+import re
+
 SEGMENTS_MAX = 16
+
+_PATH = re.compile(rf"[^/#]+(?:#[^/]+)?(?:/[^/#]+(?:#[^/]+)?){{0,{SEGMENTS_MAX - 1}}}", re.DOTALL)
 
 
 def fault(agent: str) -> str | None:
@@ -12,19 +16,16 @@ def fault(agent: str) -> str | None:
     >>> fault("planner//fetcher")
     'a segment of the path is empty'
     """
+    if _PATH.fullmatch(agent):
+        return None
     segments = agent.split("/")
     if len(segments) > SEGMENTS_MAX:
         return f"more than {SEGMENTS_MAX} segments"
     if "" in segments:
         return "a segment of the path is empty"
-    if "#" in agent:
-        for segment in segments:
-            role, mark, instance = segment.partition("#")
-            if not role:
-                return "a segment names an instance but no role"
-            if mark and not instance:
-                return "a segment ends in '#' but names no instance"
-    return None
+    if any(segment.startswith("#") for segment in segments):
+        return "a segment names an instance but no role"
+    return "a segment ends in '#' but names no instance"
 
 
 def roles(agent: str) -> str:

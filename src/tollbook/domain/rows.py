@@ -132,6 +132,7 @@ def copy_stream(batches: list[bytes]) -> bytes:
     return b"".join((COPY_HEADER, *batches, COPY_TRAILER))
 
 
-def row_entry_id(row: bytes) -> bytes:
-    """The identity at the head of a row."""
-    return row[6:22]
+def row_identity(row: bytes) -> tuple[bytes, int]:
+    """The entry id and the fingerprint at the head of a row, the latter as PostgreSQL reads it."""
+    (fingerprint,) = _LENGTH.unpack_from(row, 34)
+    return row[6:22], fingerprint

@@ -46,16 +46,11 @@ class Launch:
 
     def tethered(self) -> list[str]:
         """The command behind the tether that ties it to this process."""
-        return tethered(self.command, self.death_signal, self.user)
-
-
-def tethered(command: Sequence[str], death_signal: signal.Signals, user: ServiceUser | None = None) -> list[str]:
-    """A command that gets a signal when the thread that starts it ends, by SIGKILL too; only on Linux."""
-    tether = [sys.executable, "-I", "-S", str(TETHER), "--parent", str(os.getpid())]
-    tether += ["--signal", str(int(death_signal))]
-    if user is not None:
-        tether += ["--uid", str(user.uid), "--gid", str(user.gid)]
-    return [*tether, "--", *command]
+        tether = [sys.executable, "-I", "-S", str(TETHER), "--parent", str(os.getpid())]
+        tether += ["--signal", str(int(self.death_signal))]
+        if self.user is not None:
+            tether += ["--uid", str(self.user.uid), "--gid", str(self.user.gid)]
+        return [*tether, "--", *self.command]
 
 
 class ServerProcess:

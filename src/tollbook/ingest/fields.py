@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 import msgspec
 
@@ -11,7 +12,7 @@ from tollbook.domain.agent import fault
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.money import NANOS_PER_USD
+from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, Moment, TagValue, Wire
 
@@ -19,9 +20,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
 _MILLISECONDS_FROM = 100_000_000_000
 
+# A fleet's events repeat few names; what was found good is not looked at again. Refusals are not kept.
+_NAMES_KEPT = 4096
+
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
-_COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,2})?", re.ASCII)
+_COST = re.compile(rb"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
 
 
 def check_text(text: str, field: str) -> None:
@@ -32,6 +36,7 @@ def check_text(text: str, field: str) -> None:
         raise ItemRefused(RejectCode.TEXT_INVALID, f"`{field}` is blank")
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def check_tenant(tenant: str) -> None:
     """Refuse what is no tenant name: TEXT_INVALID.
 
@@ -43,6 +48,7 @@ def check_tenant(tenant: str) -> None:
         raise ItemRefused(RejectCode.TEXT_INVALID, "`tenant` must not hold ':', '{' or '}'")
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
 def check_agent(agent: str) -> None:
     """Refuse what is no slash path of roles: TEXT_INVALID."""
     _check_name(agent, "agent")
@@ -85,7 +91,7 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
     if token == b"null":
         return None
     digits = token[1:-1] if token[:1] == b'"' else token
-    usd_max = limits.cost_nanos_max // NANOS_PER_USD
+    usd_max = usd_text(limits.cost_nanos_max)
     range_ = f"`cost_usd` must lie between 0 and {usd_max} dollars, in at most {COST_CHARS_MAX} characters"
     if len(digits) > COST_CHARS_MAX:
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, range_)
@@ -96,7 +102,8 @@ def cost_text(token: bytes, limits: IntakeLimits) -> str | None:
         amount = Decimal(digits.decode("ascii"))
     except InvalidOperation as error:
         raise ItemRefused(RejectCode.FIELD_INVALID, range_) from error
-    if amount * NANOS_PER_USD > limits.cost_nanos_max:
+    # Compared, not multiplied: a product would be rounded to the context's digits first.
+    if amount > Decimal(limits.cost_nanos_max).scaleb(-9):
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, range_)
     return format(amount, "f")
 
@@ -155,23 +162,21 @@ def fold_aliases(wire: Wire) -> None:
 
 
 class Judge:
-    """Applies the rules to the items of one request; remembers the names it has already judged.
+    """Applies the rules to items. Holds nothing of a request.
 
     `plain` says that no string of the request can break a rule about characters (see `text.is_plain`).
     """
 
-    __slots__ = ("_agents", "_limits", "_plain", "_tenants")
+    __slots__ = ("_limits", "_plain")
 
     def __init__(self, limits: IntakeLimits, *, plain: bool) -> None:
         self._limits = limits
         self._plain = plain
-        self._tenants: set[str] = set()
-        self._agents: set[str] = set()
 
     def direct(self, event: Event) -> Event:
         """The event, decoded as one and now judged. Raises `ItemRefused`."""
-        if event.tenant not in self._tenants or event.agent not in self._agents:
-            self._names(event.tenant, event.agent)
+        check_tenant(event.tenant)
+        check_agent(event.agent)
         if not self._plain:
             _check_texts(event)
             if event.tags is not None:
@@ -185,14 +190,6 @@ class Judge:
             return msgspec.structs.replace(event, ts=instant(event.ts, "ts"))
         return event
 
-    def _names(self, tenant: str, agent: str) -> None:
-        if tenant not in self._tenants:
-            check_tenant(tenant)
-            self._tenants.add(tenant)
-        if agent not in self._agents:
-            check_agent(agent)
-            self._agents.add(agent)
-
     def built(self, wire: Wire) -> Event:
         """The event of a decoded item. Raises `ItemRefused`."""
         if _is_aliased(wire):
@@ -201,8 +198,8 @@ class Judge:
         agent = wire.agent if wire.agent is not None else wire.agent_id
         if tenant is None or agent is None or model is None or tokens_in is None or tokens_out is None:
             raise _missing(wire)
-        if tenant not in self._tenants or agent not in self._agents:
-            self._names(tenant, agent)
+        check_tenant(tenant)
+        check_agent(agent)
         if not self._plain:
             _check_texts(wire)
         cache_read = wire.cache_read or 0
@@ -258,7 +255,7 @@ def _is_aliased(wire: Wire) -> bool:
 
 
 def _check_texts(item: Wire | Event) -> None:
-    # tenant and agent are judged where they are first seen.
+    # tenant and agent have rules of their own.
     optional: Iterable[tuple[str | None, str]] = (
         (item.model, "model"),
         (item.id, "id"),

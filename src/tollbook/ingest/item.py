@@ -1,6 +1,7 @@
 """One item alone: decoded, or refused with the field and the bound it breaks."""
 
 from datetime import datetime
+from functools import lru_cache
 
 import msgspec
 
@@ -14,7 +15,7 @@ from tollbook.ingest.wire import COUNTS, KINDS, Kind, Wire, codec_for
 
 
 class ItemReader:
-    """Reads single items of one request: a body of one, a line, an element of a batch that holds a bad one.
+    """Reads single items: a body of one, a line, an element of a batch that holds a bad one.
 
     `plain` says that no string of the request can break a rule about characters (see `text.is_plain`).
     """
@@ -117,6 +118,12 @@ class ItemReader:
                 )
             case Kind.COST:
                 return RejectCode.FIELD_INVALID, "must be an amount of dollars"
+
+
+@lru_cache(maxsize=16)
+def reader_for(limits: IntakeLimits, plain: bool) -> ItemReader:
+    """The reader of such requests. It holds nothing of any of them, hence one serves all."""
+    return ItemReader(limits, plain=plain)
 
 
 def too_deep(limits: IntakeLimits) -> ItemRefused:

@@ -9,7 +9,7 @@ import msgspec
 from tollbook.domain.errors import RejectCode, RequestError
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.item import ItemReader, too_deep
+from tollbook.ingest.item import ItemReader, reader_for, too_deep
 from tollbook.ingest.media import Media, media_of
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import (
@@ -60,7 +60,7 @@ def decode(body: bytes, media_type: str | None, limits: IntakeLimits) -> Decoded
     if not body:
         raise RequestError(RejectCode.BODY_EMPTY, "the body is empty")
     require_countable(body, limits)
-    reader = ItemReader(limits, plain=is_plain(body))
+    reader = reader_for(limits, is_plain(body))
     try:
         return _array(reader, body) if body.startswith(b"[") else _single(reader, body)
     except ItemRefused as refused:

@@ -190,14 +190,15 @@ def _bounded(types: dict[Kind, Any]) -> type[Wire]:
 
 
 def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
-    # One digit fewer than the bound has: surely below it, whatever follows the point.
-    digits_max = len(str(limits.cost_nanos_max // NANOS_PER_USD)) - 1
+    # Any whole dollars of fewer digits than the bound has are below it, whatever follows the point.
+    digits_max = max(1, len(str(limits.cost_nanos_max // NANOS_PER_USD)) - 1)
+    is_coarse = limits.cost_nanos_max < 10 * NANOS_PER_USD
     cost = Annotated[str, Meta(max_length=COST_CHARS_MAX, pattern=rf"\A[0-9]{{1,{digits_max}}}(\.[0-9]+)?\Z")]
     text = Annotated[str, Meta(max_length=limits.tag_value_chars_max)]
     types = types | {
         Kind.MOMENT: Annotated[datetime, Meta(tz=True)],
         Kind.TAGS: _tags(text, limits),
-        Kind.COST: cost if digits_max else None,
+        Kind.COST: None if is_coarse else cost,
     }
     fields: list[Any] = []
     for field in msgspec.structs.fields(Event):
@@ -205,6 +206,7 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
         if field.default is msgspec.NODEFAULT:
             fields.append((field.name, type_))
         else:
-            fields.append((field.name, type_ if field.default == 0 else type_ | None, field.default))
+            nullable = field.default is None and type_ is not None
+            fields.append((field.name, type_ | None if nullable else type_, field.default))
     struct = msgspec.defstruct("Event", fields, bases=(Direct,), frozen=True, kw_only=True, gc=False)
     return cast("type[Event]", struct)

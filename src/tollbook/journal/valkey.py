@@ -79,6 +79,7 @@ class ValkeyJournal:
         self._settle = Script("settle")
         self._rebuild_begin = Script("rebuild_begin")
         self._rebuild_load = Script("rebuild_load")
+        self._rebuild_clear = Script("rebuild_clear")
         self._rebuild_open = Script("rebuild_open")
         self._limits = Script("limits")
         self._evaluate = Script("evaluate")
@@ -142,9 +143,10 @@ class ValkeyJournal:
             )
             for touch in settlement.totals
         ]
-        for record in settlement.records:
-            for tenant, _ in record.touches:
-                days.index.setdefault(tenant, len(days.index) + 1)
+        known = {touch.key for touch in settlement.totals}
+        for tenant, day in dict.fromkeys(key for record in settlement.records for key in record.touches):
+            if (tenant, day) not in known:
+                totals.append((days.add(tenant, day), day.isoformat(), 0, 0, ""))
         keys = [
             *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock"),
             *days.tenant_keys(),
@@ -181,10 +183,8 @@ class ValkeyJournal:
         async with translated():
             return bool(await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0)
 
-    async def rebuild_load(
-        self, partition: int, token: str, totals: Sequence[Touch], absent: Sequence[tuple[str, date]] = ()
-    ) -> bool:
-        """Restore some totals and forget those of days the ledger has nothing for; False: start over."""
+    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
+        """Restore some totals; False: start over."""
         days = _Days(self._keys, partition)
         packed = _pack(
             [
@@ -198,11 +198,18 @@ class ValkeyJournal:
                 for touch in totals
             ]
         )
-        gone = _pack([(days.add(tenant, day), day.isoformat()) for tenant, day in absent])
         keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
         async with translated():
-            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed, gone)
+            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed)
         return bool(code == 0)
+
+    async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
+        """Take away the settled totals of days that the ledger does not have; False: start over."""
+        named = _Days(self._keys, partition)
+        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys()]
+        async with translated():
+            return bool(await self._rebuild_clear(self._store, keys, token, packed) == 0)
 
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int

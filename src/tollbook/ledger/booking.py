@@ -9,7 +9,7 @@ import asyncpg
 
 from tollbook.domain.errors import LedgerRefused, invariant
 from tollbook.domain.record import Touch
-from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER, row_entry_id, split_rows
+from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER, row_identity, split_rows
 from tollbook.domain.window import DayWindow
 from tollbook.ledger.pool import Connection, connection_of, translated
 from tollbook.ledger.queries import Queries
@@ -23,11 +23,6 @@ IDENTITY_KEPT = timedelta(days=77)
 def week_of(at: datetime) -> int:
     """The generation of an instant: weeks since 1970-01-01 UTC."""
     return int(at.timestamp()) // WEEK_S
-
-
-def live_weeks(now: datetime) -> list[int]:
-    """Generations in which an identity may stand."""
-    return list(range(week_of(now - IDENTITY_KEPT), week_of(now) + 2))
 
 
 class _Outcome(NamedTuple):
@@ -87,14 +82,15 @@ class Booking:
         status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
         staged = int(status.rpartition(" ")[2])
         known = await connection.fetch(self._sql["staging_drop_known_timed"])
-        known += await connection.fetch(self._sql["staging_drop_known_untimed"], live_weeks(now))
+        known += await connection.fetch(self._sql["staging_drop_known_untimed"], week_of(now))
         status = await connection.execute(self._sql["identity_insert"], week_of(now))
         new = int(status.rpartition(" ")[2])
         repeats = staged - len(known) - new
         if repeats:
             dropped = await connection.fetch(self._sql["staging_drop_repeats"])
             invariant(len(dropped) == repeats, "identities claimed and rows kept differ")
-        conflicts = {row["entry_id"].bytes for row in known if row["conflict"]}
+            known += dropped
+        conflicts = {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]}
         if not new:
             return _Outcome((), 0, staged, _rows_of(rows, conflicts))
         await connection.execute(self._sql["entry_insert"], partition, version)
@@ -145,10 +141,10 @@ async def _copy_input(rows: Sequence[bytes]) -> AsyncIterator[bytes]:
     yield COPY_TRAILER
 
 
-def _rows_of(rows: Sequence[bytes], wanted: set[bytes]) -> tuple[bytes, ...]:
+def _rows_of(rows: Sequence[bytes], wanted: set[tuple[bytes, int]]) -> tuple[bytes, ...]:
     if not wanted:
         return ()
-    return tuple(row for run in rows for row in split_rows(run) if row_entry_id(row) in wanted)
+    return tuple(row for run in rows for row in split_rows(run) if row_identity(row) in wanted)
 
 
 def touches_of(totals: Sequence[asyncpg.Record]) -> tuple[Touch, ...]:

@@ -16,6 +16,11 @@ _REFUSED_CLASSES = ("22", "23", "54")
 """SQLSTATE classes that blame the data: data exception, integrity violation, program limit exceeded."""
 
 
+_SESSION = {"application_name": "tollbook", "jit": "off", "synchronous_commit": "on"}
+# Without seqscan off, a plan made while a new week is empty would scan it as it fills, until statistics catch up.
+_BOOKING = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
+
+
 @asynccontextmanager
 async def translated() -> AsyncIterator[None]:
     """Raise driver errors as `LedgerRefused` where the data is to blame, else as `LedgerUnavailable`."""
@@ -34,13 +39,12 @@ async def connect_pool(
 ) -> asyncpg.Pool:
     """A pool that connects lazily, so that a process can start while Postgres is away.
 
-    Raises nothing for an absent server: the first use does. With `staging`, each connection has the landing table.
+    Raises nothing for an absent server: the first use does. With `staging`, each connection has the landing table and
+    looks identities up by index, row by row: a batch is small, the identities are many and grow, and a plan that
+    scans them all would cost more with every day.
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:
-        if await connection.fetchval("SHOW synchronous_commit") == "off":
-            # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence.
-            await connection.execute("SET synchronous_commit TO on")
         if staging:
             await connection.execute(queries["staging_create"])
 
@@ -52,7 +56,9 @@ async def connect_pool(
         timeout=timeout_s,
         command_timeout=timeout_s,
         max_inactive_connection_lifetime=0,
-        server_settings={"application_name": "tollbook", "jit": "off"},
+        # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence. Given at the start of the
+        # session, because the pool resets whatever is set later.
+        server_settings={**_SESSION, **(_BOOKING if staging else {})},
     )
 
 

@@ -23,12 +23,12 @@ class IntakeSettings(msgspec.Struct, frozen=True):
     """How records are formed and how long a sender waits.
 
     `waiting_events_max` bounds a partition's buffer: past it a sender is told to come back.
-    `journal_rest_s` is how long records go straight to the inbox after Valkey failed once.
+    `journal_probe_s` is how often a journal that failed is asked whether it is back.
     """
 
     record_events_max: int = 2_000
     waiting_events_max: int = 50_000
-    journal_rest_s: float = 0.25
+    journal_probe_s: float = 0.25
     ack_timeout_s: float = 10.0
 
 
@@ -52,7 +52,7 @@ class Intake:
         self._settings = settings
         self._lanes: dict[int, _Lane] = {}
         self._commits = CommitWatch(ledger, clock)
-        self._journal_rests_until = 0.0
+        self._probing: asyncio.Task[None] | None = None
 
     async def accept(self, resolved: Resolved, ack: Ack) -> None:
         """Return once every event is journalled (`ack="journal"`) or committed (`ack="ledger"`).
@@ -80,24 +80,42 @@ class Intake:
 
     async def keep(self, record: Record) -> None:
         """Put a record into the journal, or into the inbox where the journal is away or will not take it."""
-        if self._clock.monotonic() >= self._journal_rests_until:
-            try:
-                posted = await self._journal.post(record)
-            except JournalUnavailable as trouble:
-                self._journal_rests_until = self._clock.monotonic() + self._settings.journal_rest_s
-                self._telemetry.record(StoreTrouble("valkey", "record goes to the inbox", str(trouble)))
-            else:
-                if posted.code is not PostCode.REFUSED_OVERFLOW:
-                    self._telemetry.record(Accepted(record.events, "journal"))
-                    for tenant in posted.throttled:
-                        self._telemetry.record(Throttled(tenant))
-                    return
+        if self._probing is None and await self._journalled(record):
+            return
         try:
             await self._ledger.inbox_append(record)
         except LedgerUnavailable as trouble:
             self._telemetry.record(StoreTrouble("postgres", "record is refused", str(trouble)))
             raise
         self._telemetry.record(Accepted(record.events, "inbox"))
+
+    async def _journalled(self, record: Record) -> bool:
+        try:
+            posted = await self._journal.post(record)
+        except JournalUnavailable as trouble:
+            self._telemetry.record(StoreTrouble("valkey", "records go to the inbox", str(trouble)))
+            if self._probing is None:
+                self._probing = asyncio.create_task(self._probe(record.partition), name="journal-probe")
+            return False
+        if posted.code is PostCode.REFUSED_OVERFLOW:
+            return False
+        self._telemetry.record(Accepted(record.events, "journal"))
+        for tenant in posted.throttled:
+            self._telemetry.record(Throttled(tenant))
+        return True
+
+    async def _probe(self, partition: int) -> None:
+        """Ask until the journal answers: a hung Valkey costs this task its time-outs, not each sender one."""
+        try:
+            while True:
+                await self._clock.pause(self._settings.journal_probe_s)
+                try:
+                    await self._journal.now_ms(partition)
+                except JournalUnavailable:
+                    continue
+                return
+        finally:
+            self._probing = None
 
 
 class _Lane:
@@ -156,13 +174,13 @@ class _Lane:
     async def _keep(self, chunks: list[Chunk]) -> bytes:
         nanos = chunks[0].nanos
         for chunk in chunks[1:]:
-            for key, amount in chunk.nanos.items():
-                nanos[key] = nanos.get(key, 0) + amount
+            for place, amount in chunk.nanos.items():
+                nanos[place] = nanos.get(place, 0) + amount
         record = Record(
             partition=self._partition,
             nonce=os.urandom(16),
             events=sum(len(chunk.rows) for chunk in chunks),
-            touches=tuple(Touch(tenant, window, amount) for (tenant, window), amount in nanos.items()),
+            touches=tuple(Touch(place.tenant, place.window, amount) for place, amount in nanos.items()),
             rows=b"".join(row for chunk in chunks for row in chunk.rows),
         )
         await self._intake.keep(record)

@@ -21,7 +21,7 @@ from tollbook.domain.record import InboxRecord, Journalled, Touch
 from tollbook.pipeline.rebuild import Rebuild
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal, SettleCode, Settlement
-from tollbook.ports.ledger import Batch, Booked, Ledger
+from tollbook.ports.ledger import Batch, Booked, Ledger, Standing
 from tollbook.telemetry import Drained, Settled, StoreTrouble, Telemetry
 
 Crossing = Callable[[str], Awaitable[None]]
@@ -85,6 +85,7 @@ class Drain:
         self._after = ""
         self._fence: int | None = None
         self._unsettled: list[Journalled] = []
+        self._committed = Standing("", 0)
         self._settling: asyncio.Task[None] | None = None
         self._ticked_at = -1e9
         self._pruned_at = clock.monotonic()
@@ -186,6 +187,8 @@ class Drain:
     async def _settle(self, committed: _Committed) -> None:
         """Set the totals of one transaction and remove its records; a gap before it is caught up first."""
         booked, records = committed
+        self._check_not_behind(booked.ledger_epoch, booked.version - 1)
+        self._committed = Standing(booked.ledger_epoch, booked.version)
         self._unsettled += records
         await self._crossing("settling")
         known = {touch.key for touch in booked.totals}
@@ -204,6 +207,8 @@ class Drain:
     async def _catch_up_quietly(self) -> None:
         try:
             await self.catch_up()
+        except LedgerConfused:
+            raise
         except StoreError as trouble:
             self._telemetry.record(StoreTrouble("drain", "settle is put off", str(trouble)))
 
@@ -217,6 +222,7 @@ class Drain:
             after = await self._known_fence()
             caught = await self._ledger.catch_up(self._partition, after, _days_of(self._unsettled))
             await self._crossing("caught up")
+            self._check_not_behind(caught.ledger_epoch, caught.version)
             if caught.gap:
                 # What changed behind the fence has been pruned: only a rebuild reads everything.
                 await self._journal.forget(self._partition)
@@ -268,10 +274,22 @@ class Drain:
         """A fence ahead of the ledger is never "already applied": the ledger went back in time."""
         standing = await self._ledger.standing(self._partition)
         if fence > standing.version:
-            raise LedgerConfused(
-                f"partition {self._partition}: counters are set to version {fence}, "
-                f"the ledger is at {standing.version}; if it was restored, run `tollbook rebuild --restored`"
-            )
+            raise self._confused(f"counters are set to version {fence}", standing.version)
+
+    def _check_not_behind(self, ledger_epoch: str, version: int) -> None:
+        """What this drain committed and did not settle may be settled only by a ledger that still has it."""
+        if ledger_epoch != self._committed.ledger_epoch:
+            # It was committed to another ledger: only the journal has it now, to be read and booked again.
+            self._unsettled.clear()
+            self._after = ""
+        elif version < self._committed.version:
+            raise self._confused(f"version {self._committed.version} was committed", version)
+
+    def _confused(self, known: str, version: int) -> LedgerConfused:
+        return LedgerConfused(
+            f"partition {self._partition}: {known}, the ledger is at {version}; "
+            f"if it was restored, run `tollbook rebuild --restored`"
+        )
 
     async def tick(self) -> None:
         """What happens each second, also when nothing arrives."""

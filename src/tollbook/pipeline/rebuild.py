@@ -8,7 +8,7 @@ import msgspec
 
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal
-from tollbook.ports.ledger import Ledger
+from tollbook.ports.ledger import Ledger, Standing
 from tollbook.telemetry import Rebuilt, Telemetry
 
 Limits = Callable[[int], Awaitable[None]]
@@ -64,10 +64,10 @@ class Rebuild:
         loaded: set[tuple[str, date]] = set()
         async for page in self._ledger.open_totals(partition, self._clock.now() - self._settings.kept):
             ledger_epoch, version = page.ledger_epoch, page.version
-            loaded.update(total.key for total in page.totals)
+            loaded.update(touch.key for touch in page.totals)
             if page.totals and not await self._journal.rebuild_load(partition, token, page.totals):
                 return None
-        if not await self._forget_others(partition, token, loaded):
+        if not await self._correct_others(partition, token, Standing(ledger_epoch, version), loaded):
             return None
         await self._limits(partition)
         opened = await self._journal.rebuild_open(
@@ -83,11 +83,22 @@ class Rebuild:
         self._telemetry.record(Rebuilt(partition, len(loaded), self._clock.monotonic() - started))
         return version
 
-    async def _forget_others(self, partition: int, token: str, loaded: set[tuple[str, date]]) -> bool:
-        """A ledger that went back in time has no total for days whose counters survived: they must not stand."""
+    async def _correct_others(
+        self, partition: int, token: str, standing: Standing, loaded: set[tuple[str, date]]
+    ) -> bool:
+        """Set days that Valkey kept and the pages did not hold: a ledger that went back in time may not have them."""
         async for days in self._kept_days(partition):
-            absent = [day for day in days if day not in loaded]
-            if absent and not await self._journal.rebuild_load(partition, token, (), absent):
+            others = [day for day in days if day not in loaded]
+            if not others:
+                continue
+            caught = await self._ledger.catch_up(partition, standing.version, others)
+            if caught.ledger_epoch != standing.ledger_epoch:
+                return False
+            known = {touch.key for touch in caught.totals}
+            gone = [day for day in others if day not in known]
+            if caught.totals and not await self._journal.rebuild_load(partition, token, caught.totals):
+                return False
+            if gone and not await self._journal.rebuild_clear(partition, token, gone):
                 return False
         return True
 

@@ -27,8 +27,13 @@ from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
 from tollbook.pricing.quote import QuoteFlag, TokenRates
 
+DEFAULT_SOURCE = "default"
+"""One for the API and the first webhook: the same id sent to both is the same event."""
+
 _COUNTS = Struct(">6i")
 _UNPRICED = int(QuoteFlag.UNPRICED)
+_PLACES_MAX = 100_000
+"""Tenants and agents remembered; each costs about 400 bytes."""
 
 
 class Prices(Protocol):
@@ -43,8 +48,22 @@ class Sender(msgspec.Struct, frozen=True):
     """Who sends: the tenant its key is bound to (None: any), its source where events name none, its request's id."""
 
     tenant: str | None = None
-    source: str = "api"
+    source: str = DEFAULT_SOURCE
     request_id: str | None = None
+
+
+class Place:
+    """Where a tenant's event of one day counts, with what its row says of it. Compared by identity: a cached one."""
+
+    __slots__ = ("day", "end", "partition", "start", "tenant", "window")
+
+    def __init__(self, tenant: str, partition: int, window: DayWindow) -> None:
+        self.tenant = tenant
+        self.partition = partition
+        self.window = window
+        self.day = pg_day(window.day)
+        self.start = pg_micros(window.start)
+        self.end = pg_micros(window.end)
 
 
 class Chunk:
@@ -54,7 +73,7 @@ class Chunk:
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
-        self.nanos: dict[tuple[str, DayWindow], int] = {}
+        self.nanos: dict[Place, int] = {}
 
 
 class Resolved(NamedTuple):
@@ -77,11 +96,23 @@ class Resolver:
     """Resolves events under one configuration: limits, prices, tenancy."""
 
     def __init__(self, limits: IntakeLimits, prices: Prices, tenancy: Tenancy) -> None:
-        self.tenancy = tenancy
         self.prices = prices
+        self._tenancy = tenancy
         self._limits = limits
         self._encoder = RowEncoder()
         self._roles: dict[str, str] = {}
+        self._places: dict[str, Place] = {}
+
+    @property
+    def tenancy(self) -> Tenancy:
+        """The configuration in force."""
+        return self._tenancy
+
+    def under(self, tenancy: Tenancy) -> None:
+        """Resolve under this configuration from now on."""
+        if tenancy is not self._tenancy:
+            self._tenancy = tenancy
+            self._places.clear()
 
     def resolve(
         self, events: Sequence[Event], indexes: Sequence[int] | None, sender: Sender, now: datetime
@@ -109,7 +140,9 @@ class Resolver:
             ts_micros = pg_micros(ts)
         source = event.source or request.source
         entry_id, generation = request.identity(tenant, source, event.id, index)
-        window = self.tenancy.window_at(tenant, ts)
+        place = self._places.get(tenant)
+        if place is None or not place.start <= ts_micros < place.end:
+            place = self._place(tenant, ts)
         rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
         cost = rates.cost_nanos(event)
         if cost > self._limits.cost_nanos_max:
@@ -128,33 +161,40 @@ class Resolver:
             tenant, event.agent, self._roles_of(event.agent), event.model, event.provider, source, event.run,
             event.service_tier,
         ))  # fmt: skip
-        day = pg_day(window.day)
         row = encode_row(
             (
-                entry_id, generation, crc32(_COUNTS.pack(*counts), crc32(names)), ts_micros, day,
-                pg_micros(window.start), pg_micros(window.end), cost, rates.price_id or 0,
-                -1 if event.cost_usd is None else int(nanos_from_usd(event.cost_usd)), *counts, rates.flags,
+                entry_id, generation, crc32(_COUNTS.pack(*counts), crc32(names)), ts_micros, place.day, place.start,
+                place.end, cost, rates.price_id or 0, _reported(event.cost_usd), *counts, rates.flags,
             ),
             names,
             encode_tail(event.id, event.call_id, event.tags),
         )  # fmt: skip
-        partition = self.tenancy.partition_of(tenant)
-        chunk = resolved.chunks.get(partition)
+        chunk = resolved.chunks.get(place.partition)
         if chunk is None:
-            chunk = resolved.chunks[partition] = Chunk()
+            chunk = resolved.chunks[place.partition] = Chunk()
         chunk.rows.append(row)
-        key = (tenant, window)
-        chunk.nanos[key] = chunk.nanos.get(key, 0) + cost
+        chunk.nanos[place] = chunk.nanos.get(place, 0) + cost
+
+    def _place(self, tenant: str, ts: datetime) -> Place:
+        if len(self._places) >= _PLACES_MAX:
+            self._places.clear()
+        window = self._tenancy.window_at(tenant, ts)
+        place = self._places[tenant] = Place(tenant, self._tenancy.partition_of(tenant), window)
+        return place
 
     def _roles_of(self, agent: str) -> str:
         if "#" not in agent:
             return agent
         found = self._roles.get(agent)
         if found is None:
-            if len(self._roles) >= 65_536:
+            if len(self._roles) >= _PLACES_MAX:
                 self._roles.clear()
             found = self._roles[agent] = roles(agent)
         return found
+
+
+def _reported(cost_usd: str | None) -> int:
+    return -1 if cost_usd is None else int(nanos_from_usd(cost_usd))
 
 
 class _Request:

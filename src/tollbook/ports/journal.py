@@ -132,10 +132,12 @@ class Journal(Protocol):
         """Start a rebuild; False where there is nothing to rebuild."""
         ...
 
-    async def rebuild_load(
-        self, partition: int, token: str, totals: Sequence[Touch], absent: Sequence[tuple[str, date]] = ()
-    ) -> bool:
-        """Restore some totals and forget those of days the ledger has nothing for; False: start over."""
+    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
+        """Restore some totals; False: start over."""
+        ...
+
+    async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
+        """Take away the settled totals of days that the ledger does not have; False: start over."""
         ...
 
     async def rebuild_open(

@@ -31,18 +31,13 @@ def reference_nanos(
     """`calc_price`'s total with enough digits to be exact, quantised once to nano-dollars."""
     usage = GenaiUsage(**{unit: count for unit, count in units.items() if unit != "requests"})
     with localcontext(prec=80):
-        total = model.calc_price(
-            usage, provider, genai_request_timestamp=at, price_context=dict(context)
-        ).total_price
+        total = model.calc_price(usage, provider, genai_request_timestamp=at, price_context=dict(context)).total_price
         return int((total * 10**9).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
 
 
 def addressable(provider: Provider) -> Provider:
     """The provider with each model under a name of its own, so that none hides behind an earlier one."""
-    models = [
-        replace(model, match=ClauseEquals(f"model-{position}"))
-        for position, model in enumerate(provider.models)
-    ]
+    models = [replace(model, match=ClauseEquals(f"model-{position}")) for position, model in enumerate(provider.models)]
     return replace(provider, models=models, fallback_model_providers=None)
 
 
@@ -120,10 +115,6 @@ def usages(model: ModelInfo, random: Random) -> Iterator[dict[str, int]]:
 def inclusive(leaves: Mapping[str, int], units: Sequence[str]) -> dict[str, int]:
     """The inclusive count of every unit: the sum of the leaves at and below it."""
     return {
-        unit: sum(
-            count
-            for leaf, count in leaves.items()
-            if leaf == unit or unit in REGISTRY.ancestor_usage_keys(leaf)
-        )
+        unit: sum(count for leaf, count in leaves.items() if leaf == unit or unit in REGISTRY.ancestor_usage_keys(leaf))
         for unit in units
     }

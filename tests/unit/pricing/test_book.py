@@ -81,10 +81,7 @@ def test_the_default_ceiling_is_the_99th_percentile_of_list_prices() -> None:
 def test_a_model_without_any_price_is_unpriced_not_free(book: PriceBook) -> None:
     quote = book.quote(MILLION, provider="openai", model="omni-moderation-latest", at=AT)
     assert quote.flags == QuoteFlag.UNPRICED
-    assert (
-        book.quote_units({"input_tokens": 5}, provider="openai", model="omni-moderation-latest", at=AT)
-        is None
-    )
+    assert book.quote_units({"input_tokens": 5}, provider="openai", model="omni-moderation-latest", at=AT) is None
 
 
 def test_a_model_that_declares_zero_is_free() -> None:
@@ -147,9 +144,7 @@ def test_a_known_tier_has_its_own_card(book: PriceBook) -> None:
         ("azure", "gpt-5.6-sol", "flex"),
     ],
 )
-def test_an_unknown_tier_is_standard_and_says_so(
-    book: PriceBook, provider: str, model: str, tier: str
-) -> None:
+def test_an_unknown_tier_is_standard_and_says_so(book: PriceBook, provider: str, model: str, tier: str) -> None:
     """The third model is sold by Azure at OpenAI's list; OpenAI's tiers are not Azure's."""
     standard = book.quote(MILLION, provider=provider, model=model, at=AT)
     quote = book.quote(MILLION, provider=provider, model=model, at=AT, service_tier=tier)
@@ -206,9 +201,7 @@ def test_parts_are_not_rounded_before_they_are_summed() -> None:
 
 def test_counts_that_exceed_their_whole_are_a_bug(book: PriceBook) -> None:
     with pytest.raises(InvariantViolated):
-        book.quote(
-            Usage(input=0, output=0, cache_read=9), provider="anthropic", model="claude-opus-4-7", at=AT
-        )
+        book.quote(Usage(input=0, output=0, cache_read=9), provider="anthropic", model="claude-opus-4-7", at=AT)
     with pytest.raises(InvariantViolated):
         book.quote_units({"cache_read_tokens": 9}, provider="anthropic", model="claude-opus-4-7", at=AT)
 
@@ -271,9 +264,7 @@ def test_every_quote_names_a_row(book: PriceBook) -> None:
 
 def test_a_row_tells_its_hours(book: PriceBook) -> None:
     hours = [
-        row.rates["daily_utc"]
-        for row in book.rows()
-        if row.model == "deepseek-reasoner" and row.provider == "deepseek"
+        row.rates["daily_utc"] for row in book.rows() if row.model == "deepseek-reasoner" and row.provider == "deepseek"
     ]
     assert [["00:30:00", "16:30:00"]] in hours
 

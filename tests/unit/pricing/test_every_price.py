@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from genai_prices.data import providers
 from genai_prices.types import Provider
+
 from tests.unit.pricing.reference import (
     addressable,
     contexts,
@@ -13,7 +14,6 @@ from tests.unit.pricing.reference import (
     reference_nanos,
     usages,
 )
-
 from tollbook.domain.usage import Usage
 from tollbook.pricing.book import compile_book
 from tollbook.pricing.quote import QuoteFlag
@@ -70,9 +70,7 @@ def test_the_six_counts_cost_what_genai_prices_says(provider: Provider, part: in
                     continue
                 tier = next(iter(context.values()), None)
                 for counts in COUNTS:
-                    quote = book.quote(
-                        counts, provider=named.id, model=f"model-{position}", at=at, service_tier=tier
-                    )
+                    quote = book.quote(counts, provider=named.id, model=f"model-{position}", at=at, service_tier=tier)
                     if quote.flags & QuoteFlag.UNPRICED:
                         entry = model.get_prices(at, context)
                         assert not entry.requests_kcount

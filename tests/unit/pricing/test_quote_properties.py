@@ -6,8 +6,8 @@ from fractions import Fraction
 from genai_prices.data import providers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.unit.pricing.reference import reference_nanos
 
+from tests.unit.pricing.reference import reference_nanos
 from tollbook.domain.usage import Usage
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.match import Matcher

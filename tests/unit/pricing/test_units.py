@@ -27,11 +27,7 @@ def test_both_cache_writes_add_up_to_the_parent() -> None:
     assert units["cache_write_1h_tokens"] == 4
 
 
-@given(
-    st.dictionaries(
-        st.sampled_from(sorted(UNITS.names)), st.tuples(st.integers(0, 10**6), st.integers(0, 10**9))
-    )
-)
+@given(st.dictionaries(st.sampled_from(sorted(UNITS.names)), st.tuples(st.integers(0, 10**6), st.integers(0, 10**9))))
 def test_signed_rates_over_inclusive_counts_equal_plain_rates_over_leaves(
     chosen: dict[str, tuple[int, int]],
 ) -> None:
@@ -45,6 +41,4 @@ def test_signed_rates_over_inclusive_counts_equal_plain_rates_over_leaves(
     }
     assert UNITS.leaves(frozenset(chosen), whole) == leaves
     signed = UNITS.signed(rates)
-    assert sum(signed[unit] * whole[unit] for unit in chosen) == sum(
-        rates[unit] * leaves[unit] for unit in chosen
-    )
+    assert sum(signed[unit] * whole[unit] for unit in chosen) == sum(rates[unit] * leaves[unit] for unit in chosen)

@@ -4,7 +4,7 @@
 --       then T tenant hashes, T throttled flags, N spend keys
 -- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
 --       6 msgpack of T tenant names, 7 msgpack of N days {tenant index from 1, day, from ms, until ms, total nanos as
---       text or '' where the ledger has none}, from 8 on the records: journal id, nonce, journal id, nonce, ...
+--       text or '' for a day that only the records touch}, from 8 on the records: journal id, nonce, journal id, ...
 -- returns {code, fence, records removed}; code 0 settled, 1 counters incomplete, 2 behind: read again from the fence,
 --       3 another ledger epoch
 -- include: lib/exact.lua
@@ -47,9 +47,17 @@ end
 local now = tonumber(string.match(redis.call('XADD', KEYS[6], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
 local limit_default = redis.call('HGET', KEYS[5], 'limit')
 for i, day in ipairs(days) do
-  local keys = {KEYS[6 + day[1]], KEYS[6 + tenants + day[1]], KEYS[6 + 2 * tenants + i]}
-  redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2])
-  derive(keys, limit_default, 'day:' .. day[2], {from_ms = day[3], until_ms = day[4]}, now)
+  local keys, meter = {KEYS[6 + day[1]], KEYS[6 + tenants + day[1]], KEYS[6 + 2 * tenants + i]}, 'day:' .. day[2]
+  local from_ms, until_ms = day[3], day[4]
+  if day[5] == '' then
+    -- Only pending has moved: the ledger has refused every row of this day, or has none of it yet.
+    from_ms, until_ms = string.match(redis.call('HGET', keys[1], meter .. ':w') or '', '^(%d+) (%d+)$')
+  else
+    redis.call('ZADD', KEYS[4], until_ms, names[day[1]] .. '\0' .. day[2])
+  end
+  if from_ms then
+    derive(keys, limit_default, meter, {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}, now)
+  end
 end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end
 return {0, fence, removed}

@@ -34,7 +34,7 @@ CREATE TABLE identity (
     generation    integer NOT NULL,
     entry_id      uuid NOT NULL,
     fingerprint   integer NOT NULL,
-    PRIMARY KEY (generation, entry_id)
+    PRIMARY KEY (entry_id, generation)
 ) PARTITION BY RANGE (generation);
 
 CREATE TABLE entry (
@@ -76,7 +76,11 @@ CREATE TABLE daily_spend (
     tenant_id     text NOT NULL,
     day           date NOT NULL,
     cents         bigint NOT NULL GENERATED ALWAYS AS
-                  ((cost_nanos + 5000000) / 10000000) STORED,
+                  (cost_nanos / 10000000 + CASE
+                      WHEN cost_nanos % 10000000 >= 5000000 THEN 1
+                      WHEN cost_nanos % 10000000 < -5000000 THEN -1
+                      ELSE 0
+                  END) STORED,
     cost_nanos    bigint NOT NULL,
     calls         bigint NOT NULL,
     input         bigint NOT NULL,

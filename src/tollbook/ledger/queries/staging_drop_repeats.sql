@@ -1,8 +1,13 @@
 -- Keeps the first of several rows of one identity within the batch.
--- Rows: entry_id of each row taken out.
+-- Rows: entry_id and fingerprint of each row taken out, conflict (other content than the first).
 DELETE FROM staging s
 USING (
-    SELECT ctid AS place, row_number() OVER (PARTITION BY entry_id ORDER BY ctid) AS nth FROM staging
+    SELECT
+        ctid AS place,
+        row_number() OVER same AS nth,
+        first_value(fingerprint) OVER same AS fingerprint
+    FROM staging
+    WINDOW same AS (PARTITION BY entry_id ORDER BY ctid)
 ) AS r
 WHERE s.ctid = r.place AND r.nth > 1
-RETURNING s.entry_id
+RETURNING s.entry_id, s.fingerprint, r.fingerprint <> s.fingerprint AS conflict

@@ -1,0 +1,16 @@
+"""`tollbook demo`."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from tollbook.app.demo import run_demo
+
+
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    seed: Annotated[int, typer.Option(help="Draws another fleet.")] = 1,
+) -> None:
+    """Run a fleet of agents on real stores, kill the drain midway, and prove the sums equal. Under a minute."""
+    sys.exit(run_demo(keep=keep, seed=seed))
