@@ -45,7 +45,7 @@ def _absent() -> set[str]:
 
 
 def _mentions() -> list[Found]:
-    found = sorted({span for span in spans() if re.match(r"tollbook [a-z-]", span.text)})
+    found = sorted({span for span in spans() if re.match(r"tollbook [a-z]", span.text)})
     return [span for span in found if span.text.split()[1] not in _absent()]
 
 
