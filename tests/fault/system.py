@@ -168,7 +168,9 @@ class System:
     def await_ready(self) -> None:
         """Wait until every receiver says that it takes events."""
         for process in self.serves:
-            ready = wait_until(lambda url=f"{process.url}/readyz": answers(url), deadline_seconds=READY_S, every_seconds=0.1)
+            ready = wait_until(
+                lambda url=f"{process.url}/readyz": answers(url), deadline_seconds=READY_S, every_seconds=0.1
+            )
             assert ready, f"{process.name} is not ready; the end of its log:\n{_end_of(process.log)}"
 
     def await_rest(self, deadline_seconds: float = 120) -> None:

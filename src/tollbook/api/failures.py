@@ -72,10 +72,19 @@ def _of_http(_: AnyRequest, failure: HTTPException) -> Response[bytes]:
     if isinstance(failure, ValidationException):
         return problem_response(Problem(400, "request_invalid", _detail_of(failure)))
     if isinstance(failure.__cause__, SerializationException | msgspec.DecodeError):
-        return problem_response(Problem(400, RejectCode.JSON_INVALID, "the body is not well-formed JSON"))
+        return problem_response(_not_json())
     code = _CODE_OF_STATUS.get(failure.status_code, "request_invalid")
     headers = {name.lower(): value for name, value in (failure.headers or {}).items()}
     return problem_response(Problem(failure.status_code, code, failure.detail, headers=headers))
+
+
+def _of_bytes(_: AnyRequest, _failure: UnicodeDecodeError) -> Response[bytes]:
+    # Litestar lets this one through; the body is the only thing that is decoded here.
+    return problem_response(_not_json())
+
+
+def _not_json() -> Problem:
+    return Problem(400, RejectCode.JSON_INVALID, "the body is not well-formed JSON in UTF-8")
 
 
 def _detail_of(failure: ValidationException) -> str:
@@ -94,5 +103,6 @@ EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     Problem: _of_problem,
     StoreError: _of_store,
     HTTPException: _of_http,
+    UnicodeDecodeError: _of_bytes,
     Exception: _of_bug,
 }

@@ -13,9 +13,11 @@ from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
@@ -25,6 +27,7 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.bundled import bundled_book
 from tollbook.pricing.quote import Ceiling
@@ -40,7 +43,7 @@ class World:
         self.store = store
         self.clock = SystemClock()
         self.metrics = Metrics(settings.metrics_dir or None)
-        keys = Keys(settings.valkey_key_prefix)
+        self.keys = keys = Keys(settings.valkey_key_prefix)
         self.journal = ValkeyJournal(store, keys)
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
@@ -102,6 +105,11 @@ class World:
             limits=self.limits.load,
             settings=RebuildSettings(),
         )
+
+    def verify(self) -> Verify:
+        """The use case that proves the sums."""
+        ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
+        return Verify(ledger, self.journal, counters, self.clock)
 
     def drain(self, partition: int) -> Drain:
         """The drain of one partition."""

@@ -2,7 +2,7 @@
 
 import typer
 
-from tollbook.cli import budget, doctor, key, migrate, rebuild, serve, tenant, up, webhook
+from tollbook.cli import budget, doctor, key, migrate, rebuild, serve, tenant, up, verify, webhook
 from tollbook.cli import demo as demo_command
 
 
@@ -20,6 +20,7 @@ def build() -> typer.Typer:
     app.command()(serve.drain)
     app.command()(migrate.migrate)
     app.command()(demo_command.demo)
+    app.command()(verify.verify)
     app.command()(rebuild.rebuild)
     app.command()(doctor.doctor)
     app.add_typer(key.app, name="key")

@@ -1,4 +1,4 @@
-"""Rules 13 to 16: the store's clock, limits beside the meters, flags as a pure function, meters that outlive their day."""
+"""Rules 13 to 16: the store's clock, limits beside meters, flags as a pure function, meters that outlive their day."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

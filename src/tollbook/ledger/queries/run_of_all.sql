@@ -11,5 +11,13 @@ SELECT
     r.tenant, r.agent, r.model, r.calls, r.cost_nanos, r.unpriced_nanos, r.input, r.output, r.cache_read, r.cache_write,
     r.reasoning, r.first_ts, r.last_ts
 FROM known k
-JOIN run_total r ON r.tenant = k.tenant AND r.run = $1
+CROSS JOIN LATERAL (
+    SELECT
+        t.tenant, t.agent, t.model, t.calls, t.cost_nanos, t.unpriced_nanos, t.input, t.output, t.cache_read,
+        t.cache_write, t.reasoning, t.first_ts, t.last_ts
+    FROM run_total t
+    WHERE t.tenant = k.tenant AND t.run = $1
+    -- Keeps the planner from turning this into one reading of the whole index.
+    OFFSET 0
+) AS r
 ORDER BY r.tenant, r.agent, r.model

@@ -1,0 +1,37 @@
+"""`tollbook verify`."""
+
+import sys
+from datetime import datetime
+from typing import Annotated
+
+import typer
+
+from tollbook.app.wiring import World
+from tollbook.cli.stores import Data, run
+from tollbook.pipeline.verify import Equation, Outcome, render_equations
+
+BUSY = 3
+
+
+def verify(
+    data: Data = None,
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="Leave out entries of earlier days.", show_default="all"),
+    ] = None,
+) -> None:
+    """Recompute every sum and print both sides of each equation.
+
+    Exits 0 where all hold, 1 where one differs, 3 where traffic left one undecided: run it again.
+    """
+    equations = run(data, lambda world: _equations(world, since))
+    print(render_equations(equations))
+    outcomes = {equation.outcome for equation in equations}
+    if Outcome.DIFFERS in outcomes:
+        sys.exit(1)
+    sys.exit(BUSY if Outcome.BUSY in outcomes else 0)
+
+
+async def _equations(world: World, since: datetime | None) -> list[Equation]:
+    partitions = range(world.directory.tenancy.partitions)
+    return await world.verify().run(partitions, since.date() if since else None)
