@@ -1,6 +1,7 @@
 """Telemetry records as Prometheus metrics and structured log lines."""
 
 import logging
+import sys
 from typing import assert_never
 
 import structlog
@@ -26,7 +27,8 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 
 
 def configure_logs(level: str, log_format: str) -> None:
     """Log lines as JSON, one a line on standard error, or as text for a terminal."""
-    renderer = structlog.processors.JSONRenderer() if log_format == "json" else structlog.dev.ConsoleRenderer()
+    as_text = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer = structlog.processors.JSONRenderer() if log_format == "json" else as_text
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -35,7 +37,7 @@ def configure_logs(level: str, log_format: str) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
     )
 
 

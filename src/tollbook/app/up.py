@@ -33,6 +33,7 @@ PARTITIONS = 1
 _READY_S = 60.0
 _STOP_S = 15.0
 _LOOK_S = 0.05
+_PORT_MAX = 65_535
 
 
 class Access(msgspec.Struct, frozen=True):
@@ -156,6 +157,11 @@ class Up:
             self._await_ready(self.access.api)
             yield self.access
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `stop` was called, which can be before everything is ready."""
+        return self._stopping.is_set()
+
     def wait(self) -> None:
         """Start what dies again, until `stop`."""
         while not self._stopping.wait(_LOOK_S):
@@ -214,7 +220,9 @@ async def prepare(settings: Settings, data: Path) -> Access:
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise `ConfigError` where something listens on the port already."""
+    """Raise `ConfigError` where something listens on the port already, or it is none that others could be told."""
+    if not 1 <= port <= _PORT_MAX:
+        raise ConfigError(f"{port} is no port to listen on: 1 to {_PORT_MAX}; try --port")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

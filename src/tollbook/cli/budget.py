@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from tollbook.app.wiring import World
-from tollbook.cli.stores import Data, run
+from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.money import nanos_from_usd, usd_text
 
@@ -49,7 +49,8 @@ def list_limits(data: Data = None) -> None:
 
 
 async def _change(world: World, tenant: str, nanos: int | None) -> None:
-    name = None if tenant == EVERYONE else tenant
+    # The empty name is the ledger's row for everyone: an unset variable of a script must not move that one.
+    name = None if tenant == EVERYONE else tenant_named(tenant)
     if name is None and nanos is None:
         raise ConfigError("the default cannot be removed; set another")
     await world.config.set_limit(name, nanos, getpass.getuser())

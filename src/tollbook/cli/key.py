@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tollbook.cli.stores import Data, run
+from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError
 from tollbook.pipeline.directory import mint_key
@@ -20,7 +20,8 @@ def create(
     data: Data = None,
 ) -> None:
     """Make a key; it is shown once and kept as a hash."""
-    print(run(data, lambda world: mint_key(world.config, role, tenant=tenant, note=note)))
+    bound = None if tenant is None else tenant_named(tenant)
+    print(run(data, lambda world: mint_key(world.config, role, tenant=bound, note=note)))
 
 
 @app.command("list")

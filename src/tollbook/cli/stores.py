@@ -9,15 +9,36 @@ import typer
 import uvloop
 
 from tollbook.app.config import Settings
+from tollbook.app.observe import configure_logs
 from tollbook.app.up import Access
 from tollbook.app.wiring import World
 from tollbook.domain.errors import ConfigError
+from tollbook.ingest.fields import check_tenant, check_text
+from tollbook.ingest.refusal import ItemRefused
 
 Result = TypeVar("Result")
 
 Data = Annotated[
     Path | None, typer.Option("--data", help="Data directory of the `tollbook up` to talk to.", show_default=False)
 ]
+
+
+def tenant_named(text: str) -> str:
+    """The text as a tenant's name; raises `ConfigError` where no event could bear it."""
+    try:
+        check_tenant(text)
+    except ItemRefused as refused:
+        raise ConfigError(refused.detail) from refused
+    return text
+
+
+def source_named(text: str) -> str:
+    """The text as a source's name; raises `ConfigError` where no event could bear it."""
+    try:
+        check_text(text, "source")
+    except ItemRefused as refused:
+        raise ConfigError(refused.detail) from refused
+    return text
 
 
 def settings_for(data: Path | None) -> Settings:
@@ -39,8 +60,12 @@ def settings_for(data: Path | None) -> Settings:
 def run(data: Path | None, work: Callable[[World], Awaitable[Result]]) -> Result:
     """Do some work on the stores."""
 
+    settings = settings_for(data)
+    # What a command prints is its answer, which scripts read; what its parts report goes to standard error.
+    configure_logs(settings.log_level, "text")
+
     async def opened() -> Result:
-        world = await World.open(settings_for(data))
+        world = await World.open(settings)
         try:
             await world.directory.refresh()
             return await work(world)

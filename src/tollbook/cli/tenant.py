@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfoNotFoundError
 import typer
 
 from tollbook.app.wiring import World
-from tollbook.cli.stores import Data, run
+from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.window import ZoneSpan
 
@@ -18,8 +18,9 @@ def time_zone(
     tenant: str, zone: Annotated[str, typer.Argument(help="An IANA name, such as Asia/Kolkata.")], data: Data = None
 ) -> None:
     """Set the zone in which a tenant's days begin; in force from its next local midnight."""
-    span = run(data, lambda world: _move(world, tenant, zone))
-    print(f"from {span.first_day} on, days of {tenant} end at midnight of {span.zone}")
+    name = tenant_named(tenant)
+    span = run(data, lambda world: _move(world, name, zone))
+    print(f"from {span.first_day} on, days of {name} end at midnight of {span.zone}")
 
 
 async def _move(world: World, tenant: str, zone: str) -> ZoneSpan:

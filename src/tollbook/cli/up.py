@@ -24,7 +24,8 @@ def up(
     everything = Up(settings.data_path().absolute(), settings)
     everything.stop_on_signals()
     with everything.running() as access:
-        print(msgspec.json.encode(access).decode() if as_json else describe(access), flush=True)
+        if not everything.stopping:
+            print(msgspec.json.encode(access).decode() if as_json else describe(access), flush=True)
         everything.wait()
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from tollbook.cli.stores import Data, run
+from tollbook.cli.stores import Data, run, source_named, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.pipeline.directory import mint_token
 
@@ -18,7 +18,8 @@ def create(
     data: Data = None,
 ) -> None:
     """Make a webhook address for a source; the address is the secret and is shown once."""
-    print(f"/webhook/receive/{run(data, lambda world: mint_token(world.config, source, tenant=tenant))}")
+    stands_for, bound = source_named(source), None if tenant is None else tenant_named(tenant)
+    print(f"/webhook/receive/{run(data, lambda world: mint_token(world.config, stands_for, tenant=bound))}")
 
 
 @app.command("list")
