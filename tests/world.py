@@ -111,7 +111,7 @@ class World:
         self.reading = PostgresReading(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
-        self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings(journal_rest_s=0))
+        self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
         self.services = self._services(keys)
