@@ -7,7 +7,7 @@ import selectors
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +121,13 @@ class Ledger:
         """The rows of one query on the ledger's database."""
         return query(self.access["postgres_url"], statement, *parameters)
 
+    def await_true(self, condition: Callable[[], bool]) -> None:
+        """Wait for what comes about by itself."""
+        assert wait_until(condition, deadline_seconds=PATIENCE_S, every_seconds=0.05)
+
     def await_drained(self) -> None:
         """Wait until nothing is pending: every counted event is in Postgres."""
-        assert wait_until(lambda: self._lag() == 0, deadline_seconds=PATIENCE_S, every_seconds=0.05)
+        self.await_true(lambda: self._lag() == 0)
 
     def _lag(self) -> int:
         with self.valkey() as store:
