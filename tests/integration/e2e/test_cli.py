@@ -1,0 +1,175 @@
+"""The command line: every command explains itself, does what it says, and fails in one line."""
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import requests
+from typer.testing import CliRunner
+
+from tests.integration.e2e.running import PATIENCE_S, Ledger, cli, said
+from tollbook.cli.app import build
+from tollbook.cli.main import main
+from tollbook.embedded.process import wait_until
+
+EVENT = {"agent": "planner", "input": 12, "output": 3, "model": "claude-opus-4-7"}
+
+
+def commands_of(text: str) -> list[str]:
+    """The commands that a help page lists."""
+    _, _, listed = text.partition("Commands:\n")
+    return re.findall(r"^  ([a-z][a-z-]*)", listed, re.MULTILINE)
+
+
+def test_every_command_explains_itself() -> None:
+    """`--help` of the whole tree succeeds, and each page says what its command does."""
+    done = cli("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {"up", "doctor", "key", "budget", "webhook", "tenant"} <= set(commands_of(done.stdout))
+    waiting: list[tuple[str, ...]] = [()]
+    while waiting:
+        command = waiting.pop()
+        page = CliRunner().invoke(build(), [*command, "--help"], prog_name="tollbook")
+        assert page.exit_code == 0, page
+        usage, _, rest = page.stdout.strip().partition("\n")
+        assert usage.startswith(f"Usage: {' '.join(('tollbook', *command))} ")
+        assert rest.strip().partition("\n")[0].strip(), f"{command} does not say what it does"
+        waiting += [(*command, name) for name in commands_of(page.stdout)]
+
+
+def refused(ledger: Ledger, key: str, tenant: str) -> int:
+    """The status of one event sent with a key."""
+    return requests.post(
+        f"{ledger.api}/v1/events",
+        json={**EVENT, "tenant": tenant},
+        headers={"Authorization": f"Bearer {key}"},
+        timeout=PATIENCE_S,
+        proxies={"http": ""},
+    ).status_code
+
+
+def test_keys_from_making_to_revoking(ledger: Ledger, tenant: str) -> None:
+    """A key works within a second of its making, is listed without its secret, and stops at its revocation."""
+    key = said("key", "create", "ingest", "--tenant", tenant, "--note", "for the test", data=ledger.data)
+    assert re.fullmatch(r"tb_[0-9a-f]{12}_\S{32}", key)
+    assert wait_until(lambda: refused(ledger, key, tenant) == 202, deadline_seconds=PATIENCE_S)
+    assert refused(ledger, key, "somebody-else") == 403
+    key_id = key.split("_")[1]
+    (line,) = (row for row in said("key", "list", data=ledger.data).splitlines() if row.startswith(key_id))
+    assert line.split() == [key_id, "ingest", tenant, "in", "force", "for", "the", "test"]
+    assert said("key", "revoke", key_id, data=ledger.data) == f"{key_id} is revoked"
+    assert wait_until(lambda: refused(ledger, key, tenant) == 401, deadline_seconds=PATIENCE_S)
+    assert "revoked" in said("key", "list", data=ledger.data)
+    again = cli("key", "revoke", key_id, data=ledger.data)
+    assert (again.returncode, again.stdout) == (2, "")
+    assert again.stderr == f"tollbook: no key {key_id} is in force; `tollbook key list` shows them all\n"
+
+
+def test_webhooks_from_making_to_revoking(ledger: Ledger, tenant: str) -> None:
+    """A webhook of one tenant takes that tenant's events and no other's, until it is revoked."""
+    path = said("webhook", "create", "ci", "--tenant", tenant, data=ledger.data)
+    url = f"{ledger.api}{path}"
+
+    def status(whose: str) -> int:
+        return ledger.http.post(url, json={**EVENT, "tenant": whose}, timeout=PATIENCE_S).status_code
+
+    assert wait_until(lambda: status(tenant) == 200, deadline_seconds=PATIENCE_S)
+    assert status("somebody-else") == 403
+    (line,) = (row for row in said("webhook", "list", data=ledger.data).splitlines() if tenant in row)
+    token_id, source, whose, *state = line.split()
+    assert (source, whose, state) == ("ci", tenant, ["in", "force"])
+    assert path.rpartition("/")[2] not in line
+    assert said("webhook", "revoke", token_id, data=ledger.data) == f"{token_id} is revoked"
+    assert wait_until(lambda: status(tenant) == 404, deadline_seconds=PATIENCE_S)
+    assert cli("webhook", "revoke", token_id, data=ledger.data).returncode == 2
+
+
+def test_budgets_from_setting_to_removing(ledger: Ledger, tenant: str) -> None:
+    """A limit as the command sets it is what the list and the API show."""
+    assert said("budget", "set", tenant, "120", "--per", "day", data=ledger.data) == (
+        f"{tenant} may spend $120.000000000 a day"
+    )
+    (line,) = (row for row in said("budget", "list", data=ledger.data).splitlines() if row.startswith(tenant))
+    assert "$   120.000000000 a day" in line
+    assert ledger.get(f"/v1/tenants/{tenant}/budget")["limit_usd"] == "120.000000000"
+    assert said("budget", "remove", tenant, data=ledger.data) == f"{tenant} is under the default again"
+    assert ledger.get(f"/v1/tenants/{tenant}/budget")["default"] is True
+    assert tenant not in said("budget", "list", data=ledger.data)
+
+
+def test_a_time_zone_as_the_command_sets_it(ledger: Ledger, tenant: str) -> None:
+    """The zone is in force from the tenant's next midnight on, as the API says too."""
+    text = said("tenant", "time-zone", tenant, "Asia/Kolkata", data=ledger.data)
+    shown = ledger.get(f"/v1/tenants/{tenant}/time-zone")
+    assert text == f"from {shown['next_from']} on, days of {tenant} end at midnight of Asia/Kolkata"
+    assert (shown["time_zone"], shown["next_time_zone"]) == ("UTC", "Asia/Kolkata")
+
+
+def test_doctor_and_migrate_and_rebuild_on_a_ledger_that_runs(ledger: Ledger, tenant: str) -> None:
+    """What an operator may type while all is well says so and changes no number."""
+    ledger.send([{**EVENT, "tenant": tenant, "id": f"{tenant}-{number}"} for number in range(20)])
+    ledger.await_drained()
+    before = ledger.get("/v1/spend", tenant=tenant)
+    said("doctor", data=ledger.data)
+    assert said("migrate", data=ledger.data) == "the schema is up to date"
+    rebuilt = cli("rebuild", data=ledger.data)
+    assert (rebuilt.returncode, rebuilt.stdout) == (0, "rebuilt 1 partitions\n"), "a log line is no answer"
+    assert ledger.get("/v1/spend", tenant=tenant) == before
+    status = ledger.get(f"/v1/tenants/{tenant}/status")
+    assert status["spent_usd"] == before["total"]["cost_usd"]
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (("budget", "set", "acme", "many"), "many"),
+        (("budget", "set", "acme", "nan"), "nan"),
+        (("budget", "set", "acme", "1e999999999"), "1e999999999"),
+        (("budget", "set", "acme", "99999999999999999999"), "999"),
+        (("budget", "set", "", "5"), "tenant"),
+        (("budget", "set", "a:b", "5"), "tenant"),
+        (("budget", "remove", "default"), "default"),
+        (("key", "create", "ingest", "--tenant", "a:b"), "tenant"),
+        (("key", "revoke", "none"), "none"),
+        (("webhook", "create", ""), "source"),
+        (("webhook", "revoke", "none"), "none"),
+        (("tenant", "time-zone", "acme", "Mars/Olympus"), "Mars/Olympus"),
+        (("tenant", "time-zone", "acme", "../../etc/passwd"), "etc/passwd"),
+        (("tenant", "time-zone", "a{b}", "UTC"), "tenant"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+)
+def test_a_mistake_is_said_in_one_line(
+    ledger: Ledger,
+    command: tuple[str, ...],
+    why: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What the user can put right ends with code 2 and one line that names it: never a traceback, never a half."""
+    monkeypatch.setattr(sys, "argv", ["tollbook", *command, "--data", str(ledger.data)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("tollbook: ")
+    assert printed.err.count("\n") == 1, printed.err
+    assert why in printed.err
+
+
+def test_without_a_ledger_the_commands_say_what_is_missing(tmp_path: Path) -> None:
+    """A directory without one, a setting that is none, a number that does not fit: one line each."""
+    for command, env, why in (
+        (("key", "list"), {}, "no stores known"),
+        (("serve",), {}, "TOLLBOOK_POSTGRES_URL"),
+        (("drain",), {"TOLLBOOK_PORTT": "1"}, "TOLLBOOK_PORTT"),
+        (("up",), {"TOLLBOOK_PORT": "many"}, "TOLLBOOK_"),
+        (("up", "--port", "70000"), {}, "port"),
+    ):
+        data = None if command[0] in {"serve", "drain"} else tmp_path / "none"
+        done = cli(*command, data=data, **env)
+        assert (done.returncode, done.stdout) == (2, ""), (command, done)
+        assert done.stderr.count("\n") == 1, (command, done.stderr)
+        assert why in done.stderr, (command, done.stderr)
