@@ -9,7 +9,7 @@ import httpx
 from redis.asyncio import Redis
 
 from tollbook.api.app import build_api
-from tollbook.api.services import Services
+from tollbook.api.services import Backlog, Services
 from tollbook.domain.access import Role
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
@@ -75,7 +75,7 @@ class Recorded:
         """Take one record."""
         self.happened.append(happened)
 
-    def render(self) -> bytes:
+    def render(self, backlog: Backlog) -> bytes:
         """A page that a scraper can read."""
         return f"tollbook_records {len(self.happened)}\n".encode()
 

@@ -5,8 +5,10 @@ import re
 import pytest
 
 from tests.docs.tables import table_under
+from tollbook.api.services import Backlog
 from tollbook.app.observe import Metrics
-from tollbook.telemetry import Drained, LoopFailed, Rejected, Settled, StoreTrouble
+from tollbook.ports.journal import Depth
+from tollbook.telemetry import Answered, Drained, LoopFailed, Rejected, Settled, StoreTrouble
 
 TABLE = table_under("metrics.md", "Metrics")
 
@@ -20,7 +22,8 @@ def exposition() -> str:
     metrics.record(Drained(0, 1, 1, 0, 0, 0, 0.001))
     metrics.record(StoreTrouble("valkey", "is a test's", ""))
     metrics.record(LoopFailed("test", ""))
-    return metrics.render().decode()
+    metrics.record(Answered(202, 0.001))
+    return metrics.render(Backlog({0: Depth(1, 20)}, 0.5)).decode()
 
 
 def test_every_metric_is_documented_with_its_kind(exposition: str) -> None:

@@ -12,12 +12,14 @@ import msgspec
 
 from tollbook.domain.errors import (
     JournalUnavailable,
+    LayoutUnknown,
     LedgerConfused,
     LedgerRefused,
     StoreError,
     invariant,
 )
 from tollbook.domain.record import InboxRecord, Journalled, Touch
+from tollbook.domain.rows import has_known_layout
 from tollbook.pipeline.rebuild import Rebuild
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal, SettleCode, Settlement
@@ -155,6 +157,8 @@ class Drain:
 
     async def _book(self, records: list[Journalled], inbox: list[InboxRecord]) -> Booked:
         waiting: list[Journalled | InboxRecord] = [*records, *inbox]
+        if not all(has_known_layout(record.rows) for record in waiting):
+            raise LayoutUnknown(f"partition {self._partition} holds a record of another version: run that one's drain")
         batch = Batch(
             nonces=[record.nonce for record in waiting],
             rows=[record.rows for record in waiting],
