@@ -4,8 +4,8 @@ import secrets
 from collections.abc import Iterator
 
 import pytest
-from tests.servers import empty_valkey, own_database, start_postgres, start_valkey
 
+from tests.servers import empty_valkey, own_database, start_postgres, start_valkey
 from tollbook.embedded import PostgresServer, ValkeyServer
 
 

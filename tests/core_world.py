@@ -33,7 +33,7 @@ _STEPS_MAX = 200
 Kind = TypeVar("Kind")
 
 
-class Killed(Exception):
+class Killed(Exception):  # noqa: N818 - a fault that was asked for
     """The drain died at a crossing."""
 
 
@@ -317,6 +317,14 @@ class World:
             if self.tenancy.calendar_of(tenant).window_of(day).end > self.clock.now():
                 view = await self.journal.view(self.tenancy.partition_of(tenant), tenant, day)
                 assert view.settled_nanos == nanos, (tenant, day)
+
+
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Return once a condition of the world holds."""
+    while True:
+        if await condition():
+            return
+        await asyncio.sleep(0)
 
 
 async def abandon(drain: Drain) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import redis
 from redis.asyncio import Redis
+
 from tests.contract.journal_case import JournalCase, Offer
 from tests.servers import empty_valkey, own_database, start_postgres
-
 from tollbook.domain.errors import ConfigError
 from tollbook.embedded import PostgresServer, ValkeyServer
 from tollbook.embedded.binaries import find_postgres, valkey_at
@@ -20,9 +20,9 @@ TENANT_PREFIX = "pool-1234:"
 
 # What a hosted store grants: neither @connection nor @transaction, and only its own keys.
 TENANT_CATEGORIES = (
-    "+@read +@write +@string +@hash +@list +@set +@sortedset +@stream +@hyperloglog +@geo +@pubsub +@scripting "
-    "-@admin -@dangerous"
-).split()
+    *("+@read", "+@write", "+@string", "+@hash", "+@list", "+@set", "+@sortedset", "+@stream", "+@hyperloglog"),
+    *("+@geo", "+@pubsub", "+@scripting", "-@admin", "-@dangerous"),
+)
 
 
 @pytest.fixture(scope="session")

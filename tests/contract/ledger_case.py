@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import asyncpg
-from tests.core_world import TokenPrices
 
+from tests.core_world import TokenPrices
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.record import InboxRecord, Record

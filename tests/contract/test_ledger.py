@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+
 from tests.contract.ledger_case import LedgerCase, open_case, timed_id, ulid
 from tests.core_world import event
-
 from tollbook.domain.errors import LedgerRefused, LedgerUnavailable
 from tollbook.domain.money import cents_of
 from tollbook.domain.record import Touch
@@ -43,8 +43,8 @@ async def test_what_an_event_says_is_what_the_entry_keeps(case: LedgerCase) -> N
         event(nanos=6, id="b", output=4, cost_usd="0.5", service_tier="batch", provider="p", source="s"),
     )
     a, b = await case.rows(
-        "SELECT ts, cost_nanos, agent, run, tags::text, call_id, provider, source, reported_nanos, output, service_tier,"
-        " price_id, tenant, model, corrects FROM entry ORDER BY event_id"
+        "SELECT ts, cost_nanos, agent, run, tags::text, call_id, provider, source, reported_nanos, output,"
+        " service_tier, price_id, tenant, model, corrects FROM entry ORDER BY event_id"
     )
     assert tuple(a) == (
         ts, 5, "planner/researcher#7", "r1", '{"team": "búsqueda"}', "c", None, "api", None, 0, None, 1, "acme", "m",

@@ -11,11 +11,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 from pogo_core.util.migrate import rollback
+
 from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
-from tests.servers import execute, own_database, with_database
-
-from tollbook.embedded import PostgresServer
+from tests.servers import execute, with_database
 from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries

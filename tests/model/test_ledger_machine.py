@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
+
 from tests.contract.ledger_case import timed_id, ulid
 from tests.core_world import CROSSINGS, Crossings, Killed, World, abandon, event, open_world
 from tests.model.auditor import Auditor, Reported
-
 from tollbook.domain.errors import LedgerUnavailable
 from tollbook.domain.money import cents_of
 from tollbook.domain.record import Record

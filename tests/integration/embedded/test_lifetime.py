@@ -14,9 +14,9 @@ from pathlib import Path
 import msgspec
 import pytest
 import redis
-from tests.servers import execute, fetch_value
 
 import tollbook
+from tests.servers import execute, fetch_value
 from tollbook.domain.errors import ConfigError
 from tollbook.embedded import PostgresServer, ValkeyServer, binaries, privileges
 from tollbook.embedded.binaries import find_postgres, find_valkey

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from tests.servers import execute, fetch_value
 
+from tests.servers import execute, fetch_value
 from tollbook.domain.errors import ConfigError, StoreError
 from tollbook.embedded import PostgresServer
 from tollbook.embedded.binaries import find_postgres

@@ -1,7 +1,6 @@
 """What a failover or an old store can bring about, done to the journal by hand."""
 
 from tests.core_world import World
-
 from tollbook.domain.record import Record
 from tollbook.journal.scripts import Script
 from tollbook.ports.journal import Posted

@@ -1,9 +1,9 @@
 """Rules 1, 2, 3, 4 and 6: an event is counted once, whatever is lost between its commit and its settle."""
 
 import pytest
+
 from tests.core_world import CROSSINGS, Crossings, Killed, World, abandon, event
 from tests.integration.protocol.journal_edits import post_at
-
 from tollbook.domain.record import Touch
 from tollbook.ports.journal import PostCode, SettleCode, Settlement
 from tollbook.telemetry import Drained, Rebuilt
