@@ -87,7 +87,7 @@ class Drain:
         self._after = ""
         self._fence: int | None = None
         self._unsettled: list[Journalled] = []
-        self._committed = Standing("", 0)
+        self._committed: Standing | None = None
         self._settling: asyncio.Task[None] | None = None
         self._ticked_at = -1e9
         self._pruned_at = clock.monotonic()
@@ -282,6 +282,8 @@ class Drain:
 
     def _check_not_behind(self, ledger_epoch: str, version: int) -> None:
         """What this drain committed and did not settle may be settled only by a ledger that still has it."""
+        if self._committed is None:
+            return
         if ledger_epoch != self._committed.ledger_epoch:
             # It was committed to another ledger: only the journal has it now, to be read and booked again.
             self._unsettled.clear()
