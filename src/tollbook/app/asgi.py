@@ -114,9 +114,10 @@ def end_with_parent() -> None:
 
 async def store_prices(world: World, book: PriceBook) -> None:
     """Keep the book's rate cards in the ledger, so that every price an entry names can be looked up."""
+    cards = price_cards(book)
     while True:
         try:
-            await world.config.store_prices(book.digest, book.version, price_cards(book))
+            await world.config.store_prices(book.digest, book.version, cards)
         except StoreError as trouble:
             world.metrics.record(StoreTrouble("postgres", "prices are stored later", str(trouble)))
             await world.clock.pause(_RETRY_S)

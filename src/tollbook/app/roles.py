@@ -16,6 +16,8 @@ from tollbook.app.drains import Drains
 from tollbook.app.observe import configure_logs
 from tollbook.app.wiring import World
 
+_WORKER_STOP_S = 10
+
 
 def serve(settings: Settings) -> None:
     """Serve the API until a signal stops it; a worker that dies is started again."""
@@ -36,6 +38,8 @@ def serve(settings: Settings) -> None:
             log_level=LogLevels.warning,
             backlog=2_048,
             respawn_failed_workers=True,
+            # A worker that is asked to end while it still starts does not hear it.
+            workers_kill_timeout=_WORKER_STOP_S,
             websockets=False,
         ).serve()
 
