@@ -56,7 +56,12 @@ class Shared:
 
     def post(self, event: Sent, *, ack: str = "journal") -> tuple[int, str | None]:
         """Report an event of an unpriced model once; the status and what `Retry-After` says."""
-        body: dict[str, object] = {"id": event.event_id, "tenant": event.tenant, "agent": event.agent, "model": event.model}
+        body: dict[str, object] = {
+            "id": event.event_id,
+            "tenant": event.tenant,
+            "agent": event.agent,
+            "model": event.model,
+        }
         body |= {"input": event.input, "output": event.output}
         connection = http.client.HTTPConnection(urlsplit(self.system.serves[0].url).netloc, timeout=60)
         headers = {"authorization": f"Bearer {self.system.key}", "content-type": "application/json"}
@@ -86,5 +91,3 @@ def more_acked(senders: Senders, events: int) -> None:
     """Wait until so many more events are acknowledged."""
     target = senders.acked + events
     eventually(lambda: senders.acked >= target, f"{events} more events acknowledged")
-
-
