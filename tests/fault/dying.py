@@ -5,7 +5,6 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Awaitable, Callable
-from decimal import Decimal
 from functools import cache
 from operator import attrgetter
 from typing import Literal, NamedTuple
@@ -28,7 +27,7 @@ KILLED = -signal.SIGKILL
 
 
 class Step(NamedTuple):
-    """Where to die: at the nth crossing of a drain's step, or before or after the nth call of one of a world's parts."""
+    """Where to die: at the nth crossing of a drain, or before or after the nth call of one of a world's parts."""
 
     when: Literal["crossing", "before", "after"]
     name: str
@@ -81,7 +80,7 @@ class JournalAway:
 @cache
 def prices() -> PriceBook:
     """The bundled prices: reading them takes longer than all the rest of a test."""
-    return bundled_book(unpriced=Ceiling(Decimal(20), Decimal(80)))
+    return bundled_book(unpriced=Ceiling())
 
 
 async def resolved(world: World, body: bytes) -> Resolved:

@@ -129,6 +129,7 @@ async def follow_ack(world: World, services: Services) -> None:
 
 async def store_prices(world: World, cards: list[PriceCard], book: PriceBook) -> None:
     """Keep the book's rate cards in the ledger, so that every price an entry names can be looked up."""
+    cards = price_cards(book)
     while True:
         try:
             await world.config.store_prices(book.digest, book.version, cards)

@@ -102,6 +102,8 @@ class Drain:
                     if await self.step():
                         await self._clock.pause(self._gather_s)
                     else:
+                        # A pause is where a cancellation that a driver lost is noticed.
+                        await self._clock.pause(0)
                         await self._journal.wait(self._partition, self._after, int(self._settings.tick_s * 1000))
                 except LedgerConfused:
                     raise
