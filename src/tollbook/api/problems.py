@@ -42,6 +42,8 @@ class Problem(Exception):  # noqa: N818 - named as the RFC names it
 
 
 REJECT_STATUS: dict[str, int] = {
+    RejectCode.JSON_INVALID: 400,
+    RejectCode.TOO_DEEP: 400,
     RejectCode.TENANT_FORBIDDEN: 403,
     RejectCode.BODY_TOO_LARGE: 413,
     RejectCode.BATCH_TOO_LARGE: 413,

@@ -11,6 +11,7 @@ from typing import cast
 import msgspec
 
 from tollbook.api.app import build_api
+from tollbook.api.bodies import Exchange
 from tollbook.api.intake import IntakeApp, Receive, Scope, Send
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
@@ -42,6 +43,9 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
+        if scope["type"] == "http":
+            exchange = Exchange(scope, receive, send)
+            receive, send = exchange.receive, exchange.send
         if scope["type"] == "http" and self._intake is not None and self._intake.takes(scope["path"]):
             await self._intake(scope, receive, send)
         elif scope["type"] == "lifespan":
