@@ -1,18 +1,18 @@
-"""What a quote costs: `python bench/pricing.py`. The figures it defends stand in pricing/README.md."""
+"""What a quote costs, beside genai-prices' own calculator on the same call."""
 
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from time import perf_counter
 from timeit import repeat
 
-BEGAN = perf_counter()
-import genai_prices  # noqa: E402 - the import itself is measured
+import genai_prices
 
-from tollbook.domain.usage import Usage  # noqa: E402
-from tollbook.pricing.bundled import bundled_book  # noqa: E402
+from bench.report import Figure, Options, Ratio, Result
+from tollbook.domain.usage import Usage
+from tollbook.pricing.bundled import bundled_book
 
+NAME = "pricing"
 AT = datetime(2026, 11, 5, 12, tzinfo=UTC)
 USAGE = Usage(input=12_000, output=800, cache_read=9_000, cache_write_5m=500, cache_write_1h=100, reasoning=300)
 KINDS = {
@@ -22,32 +22,49 @@ KINDS = {
     "hours of the day": ("deepseek", "deepseek-v4-pro", None),
     "unknown model": (None, "no-such-model", None),
 }
+WHAT = (
+    "CPU time of pricing one call, the best of many short runs: a shared machine only ever adds. Baseline: "
+    "`genai_prices.calc_price` on the same call, whose data the price book is compiled from. The figures stand in "
+    "`src/tollbook/pricing/README.md`."
+)
 
 
-def best_us(call: Callable[[], object], *, number: int = 5_000) -> float:
-    """The fastest of many short runs, in microseconds a call: a shared machine only ever adds."""
-    return min(repeat(call, number=number, repeat=100)) / number * 1e6
-
-
-def main() -> None:
-    imported = perf_counter()
+def run(options: Options) -> Result:
+    """Measure."""
+    repeats = 10 if options.quick else 100
+    began = perf_counter()
     book = bundled_book()
-    compiled = perf_counter()
-    print(f"{sys.version.split()[0]}, {book.version}, {len(book)} rate cards, digest {book.digest}")
-    print(f"import {imported - BEGAN:.2f} s, compile {compiled - imported:.2f} s")
-    for kind, (provider, model, tier) in KINDS.items():
-        us = best_us(lambda p=provider, m=model, t=tier: book.quote(USAGE, provider=p, model=m, at=AT, service_tier=t))
-        print(f"quote, {kind}: {us:.2f} us")
+    compiled_s = perf_counter() - began
+    quotes: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    theirs: list[float] = []
     units = genai_prices.Usage(input_tokens=12_000, output_tokens=800, cache_read_tokens=9_000)
-    theirs = best_us(
-        lambda: genai_prices.calc_price(units, "claude-opus-4-7", provider_id="anthropic", genai_request_timestamp=AT),
-        number=50,
+    calc = partial(
+        genai_prices.calc_price, units, "claude-opus-4-7", provider_id="anthropic", genai_request_timestamp=AT
     )
-    print(f"genai-prices' calc_price, plain: {theirs:.1f} us")
-    for provider in ("openrouter", "azure", None):
-        found = best_us(partial(book._matcher.find, provider, "no-such-model"), number=100)
-        print(f"first look-up of an unknown model at {provider}: {found:.1f} us")
+    for _ in range(options.runs):
+        for kind, (provider, model, tier) in KINDS.items():
+            call = partial(book.quote, USAGE, provider=provider, model=model, at=AT, service_tier=tier)
+            quotes[kind].append(best_us(call, number=5_000, repeats=repeats))
+        theirs.append(best_us(calc, number=50, repeats=repeats))
+    found = {
+        provider: best_us(partial(book._matcher.find, provider, "no-such-model"), number=100, repeats=repeats)
+        for provider in ("openrouter", "azure", None)
+    }
+    figures = [Figure(name=f"quote, {kind}", unit="us", values=took) for kind, took in quotes.items()]
+    figures += [
+        Figure(name="genai-prices' calc_price, plain", unit="us", values=theirs),
+        *(
+            Figure(name=f"first look-up of an unknown model at {provider}", unit="us", values=[took])
+            for provider, took in found.items()
+        ),
+        Figure(name="compiling the book", unit="s", values=[compiled_s]),
+    ]
+    faster = [b / a for a, b in zip(quotes["plain"], theirs, strict=True)]
+    ratios = [Ratio(name="calc_price over quote, plain", values=faster)]
+    notes = [f"{book.version}, {len(book)} rate cards, digest {book.digest}."]
+    return Result(name=NAME, title="pricing one call", what=WHAT, figures=figures, ratios=ratios, notes=notes)
 
 
-if __name__ == "__main__":
-    main()
+def best_us(call: Callable[[], object], *, number: int, repeats: int) -> float:
+    """The fastest of many short runs, in microseconds a call."""
+    return min(repeat(call, number=number, repeat=repeats)) / number * 1e6

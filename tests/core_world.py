@@ -319,6 +319,14 @@ class World:
                 assert view.settled_nanos == nanos, (tenant, day)
 
 
+async def until(condition: Callable[[], Awaitable[object]]) -> None:
+    """Return once a condition of the world holds."""
+    while True:
+        if await condition():
+            return
+        await asyncio.sleep(0)
+
+
 async def abandon(drain: Drain) -> None:
     """Let a killed drain's last settle go, as a dead process does."""
     for _ in range(2):

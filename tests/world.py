@@ -9,7 +9,7 @@ import httpx
 from redis.asyncio import Redis
 
 from tollbook.api.app import build_api
-from tollbook.api.services import Services
+from tollbook.api.services import Backlog, Services
 from tollbook.domain.access import Role
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
@@ -75,7 +75,7 @@ class Recorded:
         """Take one record."""
         self.happened.append(happened)
 
-    def render(self) -> bytes:
+    def render(self, backlog: Backlog) -> bytes:
         """A page that a scraper can read."""
         return f"tollbook_records {len(self.happened)}\n".encode()
 
@@ -111,7 +111,7 @@ class World:
         self.reading = PostgresReading(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
-        self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings(journal_rest_s=0))
+        self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
         self.services = self._services(keys)

@@ -12,6 +12,13 @@ class Accepted(msgspec.Struct, frozen=True):
     via: str
 
 
+class Answered(msgspec.Struct, frozen=True):
+    """A request with events was answered with `status` after `seconds`."""
+
+    status: int
+    seconds: float
+
+
 class Rejected(msgspec.Struct, frozen=True):
     """Items of a request were refused with `code`."""
 
@@ -75,7 +82,9 @@ class LoopFailed(msgspec.Struct, frozen=True):
     detail: str
 
 
-TelemetryRecord = Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+TelemetryRecord = (
+    Accepted | Answered | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+)
 
 
 class Telemetry(Protocol):

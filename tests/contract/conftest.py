@@ -19,22 +19,10 @@ TENANT = "usr_pool-1234"
 TENANT_PREFIX = "pool-1234:"
 
 # What a hosted store grants: neither @connection nor @transaction, and only its own keys.
-TENANT_CATEGORIES = [
-    "+@read",
-    "+@write",
-    "+@string",
-    "+@hash",
-    "+@list",
-    "+@set",
-    "+@sortedset",
-    "+@stream",
-    "+@hyperloglog",
-    "+@geo",
-    "+@pubsub",
-    "+@scripting",
-    "-@admin",
-    "-@dangerous",
-]
+TENANT_CATEGORIES = (
+    *("+@read", "+@write", "+@string", "+@hash", "+@list", "+@set", "+@sortedset", "+@stream", "+@hyperloglog"),
+    *("+@geo", "+@pubsub", "+@scripting", "-@admin", "-@dangerous"),
+)
 
 
 @pytest.fixture(scope="session")

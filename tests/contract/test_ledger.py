@@ -48,8 +48,8 @@ async def test_what_an_event_says_is_what_the_entry_keeps(case: LedgerCase) -> N
         " service_tier, price_id, tenant, model, corrects FROM entry ORDER BY event_id"
     )
     assert tuple(a) == (
-        ts, 5, "planner/researcher#7", "r1", '{"team": "búsqueda"}', "c", None, DEFAULT_SOURCE, None, 0, None, 1, "acme",
-        "m", None,
+        ts, 5, "planner/researcher#7", "r1", '{"team": "búsqueda"}', "c", None, DEFAULT_SOURCE, None, 0, None, 1,
+        "acme", "m", None,
     )  # fmt: skip
     assert tuple(b)[1:] == (
         10, "planner", None, None, None, "p", "s", 500_000_000, 4, "batch", 1, "acme", "m", None,

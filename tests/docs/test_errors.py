@@ -1,14 +1,24 @@
 """Every code that a caller can meet is in docs/errors.md, and nothing else is."""
 
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import tollbook.api
 from tests.docs.tables import table_under
-from tollbook.domain.errors import RejectCode, TollbookError
+from tollbook.domain.errors import RejectCode, StoreError, TollbookError
+from tollbook.pipeline.accept import Overloaded
+from tollbook.pipeline.commits import CommitTimeout
 
 REFUSALS = table_under("errors.md", "Refusals")
 FAILURES = table_under("errors.md", "Failures")
+ANSWERS = table_under("errors.md", "Answers of the API")
+
+_PROBLEM = re.compile(
+    r'Problem\(\s*\d{3},\s*"(\w+)"|unavailable\([^()]*,\s*"(\w+)"\)|^    \d{3}: "(\w+)",$', re.MULTILINE
+)
 
 
 def _tree(kind: type[TollbookError]) -> Iterator[type[TollbookError]]:
@@ -41,5 +51,20 @@ def test_a_refusal_says_its_status_meaning_and_remedy(code: str) -> None:
 def test_a_failure_says_if_the_same_try_may_succeed_later(code: str) -> None:
     retry, meaning, remedy = FAILURES[code]
     assert retry == ("yes" if KINDS[code].retryable else "no")
+    assert meaning.endswith(".")
+    assert remedy.endswith(".")
+
+
+def test_every_answer_of_the_api_is_documented() -> None:
+    sources = [file.read_text() for file in Path(next(iter(tollbook.api.__path__))).rglob("*.py")]
+    written = {code for source in sources for found in _PROBLEM.findall(source) for code in found if code}
+    of_stores = {kind.code for kind in (Overloaded, CommitTimeout) if issubclass(kind, StoreError)}
+    assert (written | of_stores) - set(RejectCode) - FAILURES.keys() | {"request_invalid"} == ANSWERS.keys()
+
+
+@pytest.mark.parametrize("code", sorted(ANSWERS))
+def test_an_answer_says_its_status_meaning_and_remedy(code: str) -> None:
+    status, meaning, remedy = ANSWERS[code]
+    assert 400 <= int(status) < 600
     assert meaning.endswith(".")
     assert remedy.endswith(".")

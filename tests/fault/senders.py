@@ -7,7 +7,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, localcontext
 from functools import cache
@@ -159,7 +159,7 @@ class Sender:
         self._urls = [urlsplit(url).netloc for url in urls]
         self._key = key
         self._random = Random(f"{seed}/{name}")
-        self._calls = Calls(name, self._random, tenants)
+        self._calls = Calls(f"{seed}-{name}", self._random, tenants)
         self._pause_s = pause_s
         self._ledger_share = ledger_share
         self._stopping = threading.Event()
@@ -246,6 +246,9 @@ class Senders:
     def acked(self) -> int:
         """Events acknowledged so far."""
         return sum(len(sender.tally.acked) for sender in self._senders)
+
+    def __iter__(self) -> Iterator[Sender]:
+        return iter(self._senders)
 
     def stop(self) -> Tally:
         """End them all; what they sent."""

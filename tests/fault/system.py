@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -108,7 +108,10 @@ class Verdict(NamedTuple):
 
 
 class System:
-    """Both stores, receivers and drains on data of their own. `limits` are daily limits in nano-dollars by tenant."""
+    """Both stores, receivers and drains on data of their own. `limits` are daily limits in nano-dollars by tenant.
+
+    `route` gives the URL under which the roles reach a store; everything else reaches it directly.
+    """
 
     def __init__(
         self,
@@ -120,6 +123,7 @@ class System:
         limits: Mapping[str, int] | None = None,
         valkey_settings: Mapping[str, str] | None = None,
         settings: Mapping[str, object] | None = None,
+        route: Callable[[str], str] = str,
     ) -> None:
         self.directory = directory
         self.partitions = partitions
@@ -128,6 +132,8 @@ class System:
         self._counts = {"serve": serves, "drain": drains}
         self._valkey_settings = valkey_settings
         self._settings = settings or {}
+        self._route = route
+        self._urls: dict[str, object] = {}
         self.serves: list[Process] = []
         self.drains: list[Process] = []
 
@@ -144,6 +150,9 @@ class System:
                 PostgresServer.start(self.directory / "postgres", durable=False, settings=POSTGRES_FOR_TESTS)
             )
             asyncio.run(self._prepare())
+            self._urls = {
+                "postgres_url": self._route(self.postgres.url), "valkey_url": self._route(self.valkey.url),
+            }  # fmt: skip
             for role, processes in (("serve", self.serves), ("drain", self.drains)):
                 for number in range(self._counts[role]):
                     process = Process(f"{role}-{number}", role, self.settings_of(role, number), self.directory)
@@ -163,7 +172,9 @@ class System:
         """What one process gets: a port of its own, a directory for its metrics."""
         metrics = self.directory / f"metrics-{role}-{number}"
         metrics.mkdir(exist_ok=True)
-        return msgspec.structs.replace(self.settings, host=HOST, port=free_port(HOST), metrics_dir=str(metrics))
+        return msgspec.structs.replace(
+            self.settings, **self._urls, host=HOST, port=free_port(HOST), metrics_dir=str(metrics)
+        )
 
     def await_ready(self) -> None:
         """Wait until every receiver says that it takes events."""

@@ -225,6 +225,13 @@ class LedgerMachine(RuleBasedStateMachine):
         self.run(self.world.restore_valkey(keys))
         self.auditor.fail_over(journal)
 
+    @rule(which=which)
+    def fail_over_by_a_step(self, which: int) -> None:
+        """The promoted replica lacks exactly what a drain did last."""
+        self.copy_valkey()
+        self.step(which, later=False)
+        self.fail_over()
+
     @rule(tenant=st.sampled_from((None, *TENANTS)), nanos=st.sampled_from((None, 0, 1, 25, 40, 1_000)))
     def change_limit(self, tenant: str | None, nanos: int | None) -> None:
         self.limit_version += 1

@@ -16,7 +16,20 @@ class Debt:
 
 # Places where the rule's own text expects an exception: a supervisor loop that must outlive any error of its
 # body, an import that a command defers because it costs a second.
-PERMITTED: dict[tuple[str, str], str] = {}
+PERMITTED: dict[tuple[str, str], str] = {
+    ("broad-except", "src/tollbook/app/supervise.py::supervise"): (
+        "one loop's bug must not stop the others; it is logged with its traceback, counted, and the loop starts anew"
+    ),
+    ("local-import", "src/tollbook/cli/main.py::main"): (
+        "the bare install has the command's name but not the server: the import is what tells"
+    ),
+    ("sql-in-python", "src/tollbook/embedded/postgres.py::set_password"): (
+        "utility statements take no parameters; run once, before anything else can connect"
+    ),
+    ("sql-in-python", "src/tollbook/embedded/postgres.py::PostgresServer._create_cluster"): (
+        "utility statements take no parameters; run once, before anything else can connect"
+    ),
+}
 
 # Places that ought to be better. This list only shrinks: lower the bound below with it.
 DEBTS: dict[tuple[str, str], Debt] = {}

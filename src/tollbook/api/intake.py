@@ -25,7 +25,7 @@ from tollbook.ingest.native import decode
 from tollbook.pipeline.accept import Ack
 from tollbook.pipeline.resolve import Sender
 from tollbook.ports.received import ReceivedRequest
-from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
+from tollbook.telemetry import Answered, Rejected, StoreTrouble, Unpriced
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -65,23 +65,30 @@ class IntakeApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
+        started = self._services.clock.monotonic()
         try:
-            if scope["path"] == EVENTS_PATH:
-                status, body = await self._events(scope, receive)
-            else:
-                status, body = await self._webhook(scope, receive)
+            status, body = await self._answer_of(scope, receive)
         except _Disconnected:
             return
+        except Problem as problem:
+            status = problem.status
+            headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
+            await _answer(send, status, MEDIA_TYPE, problem.body(), headers)
+        else:
+            await _answer(send, status, _JSON, body)
+        self._services.telemetry.record(Answered(status, self._services.clock.monotonic() - started))
+
+    async def _answer_of(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+        try:
+            if scope["path"] == EVENTS_PATH:
+                return await self._events(scope, receive)
+            return await self._webhook(scope, receive)
         except RequestError as error:
             status = error.status if error.status != 400 else REJECT_STATUS.get(error.reject, 400)
             self._services.telemetry.record(Rejected(1, error.reject.value))
-            await _answer_problem(send, Problem(status, error.reject.value, error.detail))
+            raise Problem(status, error.reject.value, error.detail) from error
         except StoreError as trouble:
-            await _answer_problem(send, unavailable(str(trouble), trouble.code))
-        except Problem as problem:
-            await _answer_problem(send, problem)
-        else:
-            await _answer(send, status, _JSON, body)
+            raise unavailable(str(trouble), trouble.code) from trouble
 
     async def _events(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if scope["method"] != "POST":
@@ -219,11 +226,6 @@ def _received(scope: Scope, body: bytes, received_id: str, now: datetime) -> Rec
         received_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         truncated=len(body) > _KEPT_BODY_BYTES_MAX,
     )
-
-
-async def _answer_problem(send: Send, problem: Problem) -> None:
-    headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
-    await _answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
 
 
 async def _answer(

@@ -1,6 +1,7 @@
 """What the HTTP handlers are given: use cases and ports, built elsewhere."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -10,17 +11,27 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
-from tollbook.ports.journal import Journal
+from tollbook.ports.journal import Depth, Journal
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
 from tollbook.telemetry import Telemetry
 
 
+class Backlog(NamedTuple):
+    """What waits at this moment: records and the age of the oldest by partition, and the oldest of the inbox.
+
+    None stands for a store that does not answer.
+    """
+
+    journal: Mapping[int, Depth | None]
+    inbox_s: float | None
+
+
 class MetricsPage(Protocol):
     """Renders what has been recorded so far."""
 
-    def render(self) -> bytes:
-        """The Prometheus text exposition of this process and its siblings."""
+    def render(self, backlog: Backlog) -> bytes:
+        """The Prometheus text exposition of this process and its siblings, and of what waits."""
         ...
 
 

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
 import msgspec
@@ -18,13 +19,14 @@ from tollbook.app.durability import ack_for
 from tollbook.app.observe import configure_logs
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
-from tollbook.domain.errors import StoreError
+from tollbook.domain.errors import StoreError, TollbookError
 from tollbook.ledger.reading import PostgresReading
 from tollbook.ports.config import PriceCard
 from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import StoreTrouble
 
 _RETRY_S = 1.0
+_ACK_S = 30.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -55,7 +57,11 @@ class Receiver:
         while True:
             message = await receive()
             if message["type"] == "lifespan.startup":
-                await self._start()
+                try:
+                    await self._start()
+                except TollbookError as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
                 await self._stop()
@@ -83,13 +89,14 @@ class Receiver:
         )
         self._intake = IntakeApp(services)
         self._api = cast(App, build_api(services))
-        self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
+        loops: dict[str, Callable[[], Awaitable[None]]] = {
+            "directory": world.directory.run,
+            "prices": partial(store_prices, world, price_cards(book), book),
+            "ack": partial(follow_ack, world, services),
+        }
+        self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")
 
-    async def _follow(self, world: World, book: PriceBook) -> None:
-        async def prices() -> None:
-            await store_prices(world, book)
-
-        loops = {"directory": world.directory.run, "prices": prices}
+    async def _follow(self, world: World, loops: dict[str, Callable[[], Awaitable[None]]]) -> None:
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
 
     async def _stop(self) -> None:
@@ -117,11 +124,19 @@ def end_with_parent() -> None:
     loop.add_reader(sentinel, ended)
 
 
-async def store_prices(world: World, book: PriceBook) -> None:
+async def follow_ack(world: World, services: Services) -> None:
+    """Ask now and then what this Valkey survives: it may have been away when the receiver started, or be another."""
+    while True:
+        await world.clock.pause(_ACK_S)
+        services.ack = await ack_for(world.settings, world.store)
+
+
+async def store_prices(world: World, cards: list[PriceCard], book: PriceBook) -> None:
     """Keep the book's rate cards in the ledger, so that every price an entry names can be looked up."""
+    cards = price_cards(book)
     while True:
         try:
-            await world.config.store_prices(book.digest, book.version, price_cards(book))
+            await world.config.store_prices(book.digest, book.version, cards)
         except StoreError as trouble:
             world.metrics.record(StoreTrouble("postgres", "prices are stored later", str(trouble)))
             await world.clock.pause(_RETRY_S)

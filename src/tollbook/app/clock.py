@@ -17,5 +17,12 @@ class SystemClock:
         return time.monotonic()
 
     async def pause(self, seconds: float) -> None:
-        """Let `seconds` pass."""
+        """Let `seconds` pass.
+
+        Ends at once a task that was cancelled and runs on: `asyncio.wait_for`, which the Postgres driver uses, loses a
+        cancellation that comes together with its answer (gone with Python 3.12), and a loop would then run for ever.
+        """
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise asyncio.CancelledError
         await asyncio.sleep(seconds)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -40,6 +41,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
     metrics_dir: str = ""
+    metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     data_dir: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "json"
@@ -53,9 +55,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if unknown:
             raise ConfigError(f"unknown setting {_PREFIX}{unknown[0].upper()}; docs/settings.md lists them all")
         try:
-            return msgspec.convert(given, cls, strict=False)
+            settings = msgspec.convert(given, cls, strict=False)
+            ZoneInfo(settings.time_zone)
         except msgspec.ValidationError as error:
             raise ConfigError(f"a {_PREFIX}* setting does not fit: {error}") from error
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ConfigError(f"{_PREFIX}TIME_ZONE is no IANA time zone: {settings.time_zone!r}") from error
+        if min(settings.unpriced_input_usd_per_mtok, settings.unpriced_output_usd_per_mtok) < 0:
+            raise ConfigError(f"{_PREFIX}UNPRICED_* are prices of zero or more")
+        return settings
 
     def environment(self) -> dict[str, str]:
         """These settings, and the rest of the present environment, for a child process."""
@@ -79,3 +87,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("postgres_url", "valkey_url"):
             if not getattr(self, name):
                 raise ConfigError(f"set {_PREFIX}{name.upper()}, or run `tollbook up`, which brings its own stores")
+
+
+def share_metrics() -> None:
+    """Tell the Prometheus client where processes share their metrics; it reads that once, when it is imported."""
+    directory = os.environ.get(f"{_PREFIX}METRICS_DIR")
+    if directory:
+        os.environ[_METRICS_DIR] = directory

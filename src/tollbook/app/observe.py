@@ -2,14 +2,19 @@
 
 import logging
 import sys
+from collections.abc import Iterator
 from typing import assert_never
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
+from tollbook.api.services import Backlog
 from tollbook.telemetry import (
     Accepted,
+    Answered,
     Drained,
     LoopFailed,
     Rebuilt,
@@ -41,6 +46,32 @@ def configure_logs(level: str, log_format: str) -> None:
     )
 
 
+class _Standing(Collector):
+    """What waits at the moment of the scrape; asked of the stores, so the same on every page."""
+
+    def __init__(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+
+    def collect(self) -> Iterator[Metric]:
+        """Gauges of the backlog; a store that did not answer has none."""
+        records = GaugeMetricFamily(
+            "tollbook_journal_records", "Records in the journal, not yet drained", labels=["partition"]
+        )
+        age = GaugeMetricFamily(
+            "tollbook_journal_oldest_seconds", "Drain lag: age of the oldest record", labels=["partition"]
+        )
+        for partition, depth in self._backlog.journal.items():
+            if depth is not None:
+                records.add_metric([str(partition)], depth.records)
+                age.add_metric([str(partition)], depth.oldest_ms / 1000)
+        yield records
+        yield age
+        if self._backlog.inbox_s is not None:
+            yield GaugeMetricFamily(
+                "tollbook_inbox_oldest_seconds", "Age of the oldest inbox record", value=self._backlog.inbox_s
+            )
+
+
 class Metrics:
     """Implements `telemetry.Telemetry` and `api.services.MetricsPage`.
 
@@ -50,12 +81,20 @@ class Metrics:
 
     def __init__(self, shared_dir: str | None = None) -> None:
         self._shared_dir = shared_dir
-        self._registry = registry = CollectorRegistry()
+        self.registry = registry = CollectorRegistry()
         self._log = structlog.get_logger("tollbook")
         accepted = Counter(
             "tollbook_events_accepted", "Events acknowledged, by where they were kept", ["via"], registry=registry
         )
         self.accepted = {via: accepted.labels(via) for via in ("journal", "inbox")}
+        self.answers = Histogram(
+            "tollbook_intake_seconds",
+            "Seconds from a request with events to its answer, by class of status",
+            ["status"],
+            registry=registry,
+            buckets=_SECONDS,
+        )
+        self._answered = {hundreds: self.answers.labels(f"{hundreds}xx") for hundreds in (2, 4, 5)}
         self.rejected = Counter(
             "tollbook_items_rejected", "Items of requests refused, by code", ["code"], registry=registry
         )
@@ -88,19 +127,23 @@ class Metrics:
             "tollbook_loop_failures", "Unexpected failures of a supervised loop", ["loop"], registry=registry
         )
 
-    def render(self) -> bytes:
-        """The Prometheus text exposition of this process and its siblings."""
+    def render(self, backlog: Backlog) -> bytes:
+        """The Prometheus text exposition of this process and its siblings, and of what waits."""
+        standing = CollectorRegistry()
+        standing.register(_Standing(backlog))
         if self._shared_dir is None:
-            return generate_latest(self._registry)
+            return generate_latest(self.registry) + generate_latest(standing)
         together = CollectorRegistry()
         MultiProcessCollector(together, path=self._shared_dir)  # type: ignore[no-untyped-call]
-        return generate_latest(together)
+        return generate_latest(together) + generate_latest(standing)
 
     def record(self, happened: TelemetryRecord) -> None:
         """Count one record and log what an operator wants to see."""
         match happened:
             case Accepted(events, via):
                 self.accepted[via].inc(events)
+            case Answered(status, seconds):
+                self._answered[status // 100].observe(seconds)
             case Rejected(items, code):
                 self.rejected.labels(code).inc(items)
             case Unpriced(tenant, model):

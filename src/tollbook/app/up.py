@@ -33,6 +33,7 @@ PARTITIONS = 1
 _READY_S = 60.0
 _STOP_S = 15.0
 _LOOK_S = 0.05
+_RESTART_S = 0.5
 _PORT_MAX = 65_535
 
 
@@ -166,7 +167,7 @@ class Up:
         """Start what dies again, until `stop`."""
         while not self._stopping.wait(_LOOK_S):
             for child in self.children:
-                if child.died:
+                if child.died and not self._stopping.wait(_RESTART_S):
                     child.start()
 
     def stop(self) -> None:

@@ -125,7 +125,10 @@ class World:
 
 
 def connect_valkey(settings: Settings) -> "Redis":
-    """A client that neither pings, selects nor names itself: some providers' ACLs grant none of it."""
+    """A client that neither pings nor selects: some providers' ACLs grant neither.
+
+    It tells the name of its library on connecting and ignores a refusal.
+    """
     return Redis.from_url(
         settings.valkey_url,
         socket_timeout=settings.valkey_timeout_s,

@@ -8,6 +8,7 @@ import typer
 from tollbook.app.wiring import World
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
+from tollbook.domain.limits import LIMIT_NANOS_MAX
 from tollbook.domain.money import nanos_from_usd, usd_text
 
 app = typer.Typer(help="What each tenant may spend.", no_args_is_help=True)
@@ -28,8 +29,8 @@ def set_limit(
         nanos = int(nanos_from_usd(usd))
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    if nanos < 0:
-        raise ConfigError("a limit is zero or more")
+    if not 0 <= nanos <= LIMIT_NANOS_MAX:
+        raise ConfigError(f"a limit is between $0 and ${usd_text(LIMIT_NANOS_MAX)}")
     run(data, lambda world: _change(world, tenant, nanos))
     print(f"{tenant} may spend ${usd_text(nanos)} a {per}")
 

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 import uvloop
 
+from tollbook.app.config import Settings
 from tollbook.cli.stores import Data, settings_for
 from tollbook.ledger.migrate import migrate as bring_up_to_date
 
@@ -16,5 +17,7 @@ def migrate(
     ] = None,
 ) -> None:
     """Bring the database to this version's schema; safe to repeat, and to run from several places at once."""
-    uvloop.run(bring_up_to_date(settings_for(data).postgres_url, partitions=partitions))
+    # Postgres is all a migration needs, so it alone may be named.
+    url = Settings.from_environment().postgres_url if data is None else ""
+    uvloop.run(bring_up_to_date(url or settings_for(data).postgres_url, partitions=partitions))
     print("the schema is up to date")

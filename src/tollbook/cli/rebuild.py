@@ -15,8 +15,8 @@ def rebuild(
     ] = False,
 ) -> None:
     """Restore Valkey's counters from Postgres; the journal is left alone."""
-    days = run(data, lambda world: _rebuild(world, restored))
-    print(f"rebuilt {days} partitions")
+    partitions = run(data, lambda world: _rebuild(world, restored))
+    print(f"rebuilt {partitions} partition{'s' if partitions > 1 else ''}")
 
 
 async def _rebuild(world: World, restored: bool) -> int:
@@ -24,6 +24,8 @@ async def _rebuild(world: World, restored: bool) -> int:
         await world.config.mint_ledger_epoch()
     partitions = world.directory.tenancy.partitions
     for partition in range(partitions):
+        if restored:
+            await world.journal.forget_limits(partition)
         await world.journal.forget(partition)
         await world.rebuild().run(partition)
     return partitions

@@ -44,7 +44,8 @@ def source_named(text: str) -> str:
 def settings_for(data: Path | None) -> Settings:
     """Settings with both stores named; raises `ConfigError` where none are known."""
     settings = Settings.from_environment()
-    if settings.postgres_url and settings.valkey_url and data is None:
+    if (settings.postgres_url or settings.valkey_url) and data is None:
+        settings.require_stores()
         return settings
     if data is not None:
         settings = msgspec.structs.replace(settings, data_dir=str(data))

@@ -1,7 +1,6 @@
 """`tollbook tenant`."""
 
 from typing import Annotated
-from zoneinfo import ZoneInfoNotFoundError
 
 import typer
 
@@ -9,6 +8,7 @@ from tollbook.app.wiring import World
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.window import ZoneSpan
+from tollbook.pipeline.directory import change_zone
 
 app = typer.Typer(help="What is particular to a tenant.", no_args_is_help=True)
 
@@ -26,8 +26,7 @@ def time_zone(
 async def _move(world: World, tenant: str, zone: str) -> ZoneSpan:
     calendar = world.directory.tenancy.calendar_of(tenant)
     try:
-        moved = calendar.changed(zone, world.clock.now())
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ConfigError(f"no time zone is called {zone}") from error
-    await world.config.set_zone(tenant, moved.spans)
+        moved = await change_zone(world.config, tenant, calendar, zone, world.clock.now())
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
     return moved.spans[-1]

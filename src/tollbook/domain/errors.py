@@ -8,6 +8,7 @@ TollbookError
     ├── JournalUnavailable    Valkey is away, loading, out of memory or timing out (retryable)
     ├── LedgerUnavailable     Postgres is away or timing out (retryable)
     ├── LedgerRefused         Postgres refused the data itself: poison, to be bisected
+    ├── LayoutUnknown         a record of another version's layout waits for that version's drain (retryable)
     └── LedgerConfused        versions contradict: a ledger went back in time (needs an operator)
 
 Outcomes (duplicate, throttled, behind) are values, not exceptions. Bugs raise `InvariantViolated`.
@@ -100,6 +101,13 @@ class LedgerRefused(StoreError):  # noqa: N818 - a state of the world, not a mis
     """Postgres refused the data itself; the same batch will be refused again."""
 
     code = "ledger_refused"
+
+
+class LayoutUnknown(StoreError):  # noqa: N818 - a state of the world, not a mistake
+    """A record was written in a layout this version does not know; booked blindly it would count as poison."""
+
+    code = "layout_unknown"
+    retryable = True
 
 
 class LedgerConfused(StoreError):  # noqa: N818 - a state of the world, not a mistake

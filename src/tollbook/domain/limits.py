@@ -29,3 +29,7 @@ class IntakeLimits(msgspec.Struct, frozen=True, kw_only=True):
     """DESIGN 3: more than five minutes in the future is refused."""
     past_days_max: int = 35
     """The dedupe window: an older event could no longer be told from its repeat."""
+
+
+LIMIT_NANOS_MAX = 1_000_000_000_000_000_000
+"""$1bn a day: fits an 8-byte integer with room for what is spent beyond it."""

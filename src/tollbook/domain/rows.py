@@ -15,10 +15,12 @@ COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 COPY_TRAILER = struct.pack(">h", -1)
 
 COLUMNS = 28
+"""Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
 _FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
+_LAYOUT = struct.pack(">h", COLUMNS)
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _PG_EPOCH_DAY = date(2000, 1, 1).toordinal()
 _NAMES_CACHED_MAX = 16_384
@@ -130,6 +132,11 @@ def split_rows(rows: bytes) -> Iterator[bytes]:
 def copy_stream(batches: list[bytes]) -> bytes:
     """Runs of rows as one binary COPY input."""
     return b"".join((COPY_HEADER, *batches, COPY_TRAILER))
+
+
+def has_known_layout(rows: bytes) -> bool:
+    """Whether a run of rows was written in the layout of this version."""
+    return rows[:2] == _LAYOUT
 
 
 def row_identity(row: bytes) -> tuple[bytes, int]:

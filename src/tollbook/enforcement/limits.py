@@ -45,7 +45,8 @@ class LimitKeeper:
         version = await self._config.version()
         if version == self._version:
             return 0
-        changed = await self._config.limits_since(self._version)
+        # A version that went down is a restored ledger's: what it holds is all there is.
+        changed = await self._config.limits_since(self._version if version > self._version else 0)
         for partition in range(self._tenancy().partitions):
             await self._push(partition, changed)
         self._version = version

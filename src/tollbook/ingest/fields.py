@@ -14,7 +14,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, Moment, TagValue, Wire
+from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Moment, TagValue, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
@@ -143,8 +143,16 @@ def _check_tags(tags: dict[str, str]) -> None:
 def fold_aliases(wire: Wire) -> None:
     """Move what came under another name to the field's own name.
 
-    Raises `ItemRefused` ALIAS_CONFLICT where two names of one field hold different values.
+    Raises `ItemRefused` FIELD_INVALID for names that mean something else, ALIAS_CONFLICT where two names of one
+    field hold different values.
     """
+    for name in EXCLUSIVE:
+        if getattr(wire, name) is not None:
+            raise ItemRefused(
+                RejectCode.FIELD_INVALID,
+                f"`{name}` is of a source whose input leaves cached tokens out: send `input` with them, and "
+                "`cache_read`, `cache_write_5m`, `cache_write_1h`",
+            )
     for field, aliases in ALIASES.items():
         value = getattr(wire, field)
         for alias in aliases:
@@ -248,6 +256,7 @@ def _is_aliased(wire: Wire) -> bool:
         and wire.run_id is None
         and wire.cache_read_tokens is None
         and wire.cache_read_input_tokens is None
+        and wire.cache_creation_input_tokens is None
         and wire.cache_write_5m_tokens is None
         and wire.cache_write_1h_tokens is None
         and wire.reasoning_tokens is None

@@ -55,6 +55,7 @@ class Wire(msgspec.Struct, gc=False):
     completion_tokens: int | None = None
     cache_read_tokens: int | None = None
     cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
     cache_write_5m_tokens: int | None = None
     cache_write_1h_tokens: int | None = None
     reasoning_tokens: int | None = None
@@ -72,13 +73,18 @@ ALIASES: dict[str, tuple[str, ...]] = {
     "id": ("event_id",),
     "ts": ("timestamp",),
     "run": ("run_id",),
-    "cache_read": ("cache_read_tokens", "cache_read_input_tokens"),
+    "cache_read": ("cache_read_tokens",),
     "cache_write_5m": ("cache_write_5m_tokens",),
     "cache_write_1h": ("cache_write_1h_tokens",),
     "reasoning": ("reasoning_tokens",),
 }
 """Other names of a field. `agent_id` is not among them: it only stands in where `agent` is missing, because
 senders that have both mean different things by them."""
+
+
+EXCLUSIVE = ("cache_read_input_tokens", "cache_creation_input_tokens")
+"""Names of a source that leaves cached tokens out of its input (Anthropic's usage object): taken as ours they would
+be billed too low without a sign, so they are refused."""
 
 
 class Kind(Enum):

@@ -1,5 +1,6 @@
 """The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without @admin, @connection or @transaction."""
 
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
@@ -29,6 +30,7 @@ from tollbook.ports.journal import (
 )
 
 _HEAD = "-"
+_SCANNED_KEYS = 1_000
 _pack = msgspec.msgpack.encode
 
 
@@ -240,6 +242,14 @@ class ValkeyJournal:
         async with translated():
             return int(await self._limits(self._store, keys, _pack(packed)))
 
+    async def forget_limits(self, partition: int) -> None:
+        """Take every limit of the partition away, whatever its version, before the restored ledger's are put back."""
+        pattern = escape_glob(self._keys.tenant(partition, "")) + "*"
+        async with translated():
+            await self._store.delete(self._keys.of(partition, "limits"))
+            async for key in self._store.scan_iter(match=pattern, count=_SCANNED_KEYS):
+                await self._store.hdel(key, "limit", "limit_version")
+
     async def open_days(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, date]]]:
         """A page of the days kept, and the cursor of the next (0: no more)."""
         async with translated():
@@ -317,6 +327,11 @@ class ValkeyJournal:
         if not head:
             return Depth(0, 0)
         return Depth(records, await self.now_ms(partition) - int(head[0][0].partition(b"-")[0]))
+
+
+def escape_glob(text: str) -> str:
+    """The text as a pattern of SCAN that matches it alone."""
+    return re.sub(r"([\\*?\[\]^-])", r"\\\1", text)
 
 
 def _day_of(member: bytes) -> tuple[str, date]:

@@ -25,6 +25,11 @@ def week_of(at: datetime) -> int:
     return int(at.timestamp()) // WEEK_S
 
 
+def oldest_week(now: datetime) -> int:
+    """The oldest generation in which an identity may stand."""
+    return week_of(now - IDENTITY_KEPT)
+
+
 class _Outcome(NamedTuple):
     totals: tuple[Touch, ...]
     new: int
@@ -82,7 +87,7 @@ class Booking:
         status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
         staged = int(status.rpartition(" ")[2])
         known = await connection.fetch(self._sql["staging_drop_known_timed"])
-        known += await connection.fetch(self._sql["staging_drop_known_untimed"], week_of(now))
+        known += await connection.fetch(self._sql["staging_drop_known_untimed"], oldest_week(now), week_of(now))
         status = await connection.execute(self._sql["identity_insert"], week_of(now))
         new = int(status.rpartition(" ")[2])
         repeats = staged - len(known) - new

@@ -8,7 +8,7 @@ import asyncpg
 from pogo_core.error import BadMigrationError
 from pogo_core.util import migrate as pogo
 
-from tollbook.domain.errors import LedgerUnavailable
+from tollbook.domain.errors import ConfigError, LedgerUnavailable
 from tollbook.ledger.pool import translated
 from tollbook.ledger.queries import Queries
 
@@ -19,7 +19,8 @@ async def migrate(url: str, *, partitions: int | None = None) -> None:
     """Apply every migration not yet applied, one process at a time.
 
     `partitions` sets how many partitions a new ledger has; an existing one keeps its own.
-    Raises `LedgerUnavailable` where Postgres is away or refuses a statement.
+    Raises `ConfigError` where a ledger with entries has another number of them, `LedgerUnavailable` where Postgres is
+    away or refuses a statement.
     """
     queries = Queries()
     folder = resources.files("tollbook.ledger") / "migrations"
@@ -32,6 +33,9 @@ async def migrate(url: str, *, partitions: int | None = None) -> None:
             if partitions is not None:
                 await connection.execute(queries["partitions_set"], partitions)
                 await connection.execute(queries["partitions_fill"])
+                kept = await connection.fetchval(queries["partitions_count"])
+                if kept != partitions:
+                    raise ConfigError(f"this ledger has {kept} partitions and entries in them: the number stays")
         finally:
             await connection.close()
 

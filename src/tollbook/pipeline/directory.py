@@ -2,11 +2,14 @@
 
 import hmac
 import secrets
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import uuid4
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
 from tollbook.domain.errors import StoreError
+from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import ZoneCalendar
 from tollbook.ports.clock import Clock
@@ -14,6 +17,8 @@ from tollbook.ports.config import Config, Snapshot
 from tollbook.telemetry import StoreTrouble, Telemetry
 
 REFRESH_S = 0.25
+_SPREAD = timedelta(minutes=1)
+"""How long a receiver may still go by the calendar before, many times over."""
 _KEY_MARK = "tb"
 
 
@@ -74,6 +79,24 @@ class Directory:
 def _hash(secret: str) -> bytes:
     # The secrets are random and long: a slow hash would add nothing but time to every request.
     return sha256(secret.encode()).digest()
+
+
+async def change_zone(config: Config, tenant: str, calendar: ZoneCalendar, zone: str, now: datetime) -> ZoneCalendar:
+    """Move a tenant to another zone from its next local day on; the calendar it then has.
+
+    Where midnight is nearer than an event may lie ahead, events of the coming day may be booked already: the change
+    then waits for the midnight after. Raises `ValueError` where no zone has that name.
+    """
+    try:
+        known = ZoneInfo(zone).key
+    except (ZoneInfoNotFoundError, OSError) as error:
+        # A folder of the zone database, or an odd name, ends in an error of the file system.
+        raise ValueError(f"no time zone is called {zone!r}") from error
+    if calendar.spans[-1].zone == known:
+        return calendar
+    changed = calendar.changed(known, now + timedelta(milliseconds=IntakeLimits().future_ms_max) + _SPREAD)
+    await config.set_zone(tenant, changed.spans)
+    return changed
 
 
 async def mint_key(config: Config, role: Role, *, tenant: str | None = None, note: str = "") -> str:

@@ -12,12 +12,14 @@ import msgspec
 
 from tollbook.domain.errors import (
     JournalUnavailable,
+    LayoutUnknown,
     LedgerConfused,
     LedgerRefused,
     StoreError,
     invariant,
 )
 from tollbook.domain.record import InboxRecord, Journalled, Touch
+from tollbook.domain.rows import has_known_layout
 from tollbook.pipeline.rebuild import Rebuild
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal, SettleCode, Settlement
@@ -85,7 +87,7 @@ class Drain:
         self._after = ""
         self._fence: int | None = None
         self._unsettled: list[Journalled] = []
-        self._committed = Standing("", 0)
+        self._committed: Standing | None = None
         self._settling: asyncio.Task[None] | None = None
         self._ticked_at = -1e9
         self._pruned_at = clock.monotonic()
@@ -100,6 +102,8 @@ class Drain:
                     if await self.step():
                         await self._clock.pause(self._gather_s)
                     else:
+                        # A pause is where a cancellation that a driver lost is noticed.
+                        await self._clock.pause(0)
                         await self._journal.wait(self._partition, self._after, int(self._settings.tick_s * 1000))
                 except LedgerConfused:
                     raise
@@ -155,6 +159,8 @@ class Drain:
 
     async def _book(self, records: list[Journalled], inbox: list[InboxRecord]) -> Booked:
         waiting: list[Journalled | InboxRecord] = [*records, *inbox]
+        if not all(has_known_layout(record.rows) for record in waiting):
+            raise LayoutUnknown(f"partition {self._partition} holds a record of another version: run that one's drain")
         batch = Batch(
             nonces=[record.nonce for record in waiting],
             rows=[record.rows for record in waiting],
@@ -278,6 +284,8 @@ class Drain:
 
     def _check_not_behind(self, ledger_epoch: str, version: int) -> None:
         """What this drain committed and did not settle may be settled only by a ledger that still has it."""
+        if self._committed is None:
+            return
         if ledger_epoch != self._committed.ledger_epoch:
             # It was committed to another ledger: only the journal has it now, to be read and booked again.
             self._unsettled.clear()

@@ -154,6 +154,10 @@ class Journal(Protocol):
         """Put limits beside the meters; returns how many were newer than what stood there."""
         ...
 
+    async def forget_limits(self, partition: int) -> None:
+        """Take every limit of the partition away, whatever its version, before the restored ledger's are put back."""
+        ...
+
     async def open_days(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, date]]]:
         """A page of the days kept, and the cursor of the next (0: no more)."""
         ...

@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 from redis.asyncio import Redis
 
-from tests.core_world import World, event
+from tests.core_world import World, event, until
 from tests.servers import empty_valkey
 from tollbook.domain.errors import JournalUnavailable, LedgerConfused, LedgerUnavailable, StoreError
 from tollbook.domain.record import Record
@@ -18,12 +18,6 @@ from tollbook.telemetry import Accepted, Drained, Rebuilt, StoreTrouble
 pytestmark = pytest.mark.anyio
 
 
-async def journalled(world: World, records: int) -> None:
-    """Wait until the journal holds so many records."""
-    while (await world.journal.depth(0)).records < records:
-        await asyncio.sleep(0)
-
-
 async def test_rule_07_committed_means_ones_own_nonce(world: World) -> None:
     """a is lost by a FLUSHALL, b is drained: b's sender is answered, a's is told to come back.
 
@@ -32,10 +26,10 @@ async def test_rule_07_committed_means_ones_own_nonce(world: World) -> None:
     await world.drain_dry()
     intake = world.new_intake(ack_timeout_s=1.0)
     a = asyncio.create_task(intake.accept(world.resolve([event(nanos=1, id="a")]), "ledger"))
-    await journalled(world, 1)
+    assert await world.journal.wait(0, "", 60_000)
     await world.lose_valkey()
     b = asyncio.create_task(intake.accept(world.resolve([event(nanos=2, id="b")]), "ledger"))
-    await journalled(world, 1)
+    assert await world.journal.wait(0, "", 60_000)
     await world.drain_dry()
     await b
     with pytest.raises(CommitTimeout):
@@ -63,8 +57,7 @@ async def test_rule_07_a_record_in_the_inbox_is_confirmed_by_its_nonce_too(world
     """With Valkey away `ack=ledger` still answers once the drain has booked the inbox."""
     world.journal._store = Redis.from_url("redis://127.0.0.1:1/0")
     accepting = asyncio.create_task(world.accept(event(nanos=1, id="a"), ack="ledger"))
-    while not await world.ledger.inbox_peek(0, 1):
-        await asyncio.sleep(0)
+    await until(lambda: world.ledger.inbox_peek(0, 1))
     assert await world.drain().step()
     await accepting
     assert await world.entry_ids() == ["a"]
@@ -164,7 +157,7 @@ async def test_rule_20_ack_ledger_loses_nothing(world: World) -> None:
         acknowledged.append(f"e{number}")
 
     senders = [asyncio.create_task(send(number)) for number in range(6)]
-    await journalled(world, 1)
+    assert await world.journal.wait(0, "", 60_000)
     while not all(sender.done() for sender in senders):
         if not lost_once and len(await world.journal.read(0, "", 100)) >= 1:
             lost_once.append(True)
@@ -230,8 +223,7 @@ async def test_a_full_buffer_tells_the_sender_and_keeps_what_it_took(world: Worl
         asyncio.create_task(intake.accept(world.resolve([event(nanos=1, id=f"e{number}")]), "journal"))
         for number in range(5)
     ]
-    while not any(sender.done() for sender in senders):
-        await asyncio.sleep(0)
+    await asyncio.wait(senders, return_when=asyncio.FIRST_COMPLETED)
     gate.set()
     results = await asyncio.gather(*senders, return_exceptions=True)
     told = [result for result in results if isinstance(result, Overloaded)]
@@ -251,8 +243,8 @@ async def test_a_ledger_that_goes_back_in_time_stops_the_drain(world: World) -> 
     await set_ledger_back(world, versions=1)
     with pytest.raises(LedgerConfused):
         await world.drain_dry()
+    world.clock.advance(2)
     with pytest.raises(LedgerConfused):
-        world.clock.advance(2)
         await running.step()
     await world.post(event(nanos=1, id="c"))
     with pytest.raises(LedgerConfused):
@@ -272,8 +264,8 @@ async def test_a_drain_loses_nothing_it_booked_before_the_ledger_went_back(world
     await drain.settled()
     world.journal._store = store
     await set_ledger_back(world, versions=2)
+    world.clock.advance(2)
     with pytest.raises(LedgerConfused):
-        world.clock.advance(2)
         await drain.step()
     assert len(await world.journal.read(0, "", 10)) == 1
 

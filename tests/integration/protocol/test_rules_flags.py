@@ -1,11 +1,10 @@
-"""Rules 13 to 16: the store's clock, limits beside the meters, flags as a pure function, meters that outlive their day."""
+"""Rules 13 to 16: the store's clock, limits beside meters, flags as a pure function, meters that outlive their day."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.core_world import World, event
+from tests.core_world import World, event, until
 from tollbook.domain.record import Record, Touch
 from tollbook.domain.window import DayWindow
 from tollbook.enforcement.limits import LimitKeeper
@@ -150,8 +149,11 @@ async def test_rule_15_the_tick_opens_a_window_that_was_in_the_future(world: Wor
     assert not await world.throttled()
     drain = world.drain()
     await drain.tick()
-    while await world.journal.now_ms(0) < start.timestamp() * 1000:
-        await asyncio.sleep(0)
+
+    async def begun() -> bool:
+        return await world.journal.now_ms(0) >= start.timestamp() * 1000
+
+    await until(begun)
     await drain.tick()
     assert await world.throttled()
 

@@ -121,7 +121,6 @@ def test_a_null_optional_field_is_absent(name: str) -> None:
         ("output_tokens", "output", "7"),
         ("completion_tokens", "output", "7"),
         ("cache_read_tokens", "cache_read", "7"),
-        ("cache_read_input_tokens", "cache_read", "7"),
         ("cache_write_5m_tokens", "cache_write_5m", "7"),
         ("cache_write_1h_tokens", "cache_write_1h", "7"),
         ("reasoning_tokens", "reasoning", "3"),

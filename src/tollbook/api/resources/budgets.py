@@ -12,10 +12,10 @@ from tollbook.api.auth import require_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem
 from tollbook.domain.access import Principal
+from tollbook.domain.limits import LIMIT_NANOS_MAX
 from tollbook.domain.money import nanos_from_usd, usd_text
 from tollbook.ports.config import BudgetListing
 
-_LIMIT_NANOS_MAX = 10**18
 """A billion dollars a day: settled + pending + held of any day still fit the 8-byte sum of a meter."""
 
 _PER_TENANT = "/v1/tenants/{tenant:str}/budget"
@@ -150,7 +150,7 @@ def _nanos_of(change: BudgetChange) -> int:
         nanos = nanos_from_usd(change.limit_usd)
     except ValueError as error:
         raise Problem(400, "field_invalid", "limit_usd is no decimal number of dollars") from error
-    if not 0 <= nanos <= _LIMIT_NANOS_MAX:
+    if not 0 <= nanos <= LIMIT_NANOS_MAX:
         raise Problem(400, "field_out_of_range", "limit_usd lies outside 0 to 1000000000")
     return nanos
 

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
 
 import msgspec
 from litestar import Response, get
 
 from tollbook.api.asking import World
+from tollbook.api.services import Backlog
 from tollbook.domain.errors import StoreError
+
+Answer = TypeVar("Answer")
 
 _PATIENCE_S = 2.0
 _TAGS = ["operation"]
@@ -54,8 +58,20 @@ async def readyz(services: World) -> Response[Readiness]:
 
 @get("/metrics", tags=_TAGS, summary="Prometheus metrics", media_type=_PROMETHEUS)
 async def metrics(services: World) -> bytes:
-    """What has been recorded so far, in Prometheus's text format."""
-    return services.metrics.render()
+    """What has been recorded so far and what waits, in Prometheus's text format."""
+    partitions = range(services.directory.tenancy.partitions) if services.directory.loaded else range(0)
+    depths = await asyncio.gather(*(_patiently(services.journal.depth(partition)) for partition in partitions))
+    inbox_s = await _patiently(services.reading.lag_s())
+    return services.metrics.render(Backlog(dict(zip(partitions, depths, strict=True)), inbox_s))
+
+
+async def _patiently(question: Awaitable[Answer]) -> Answer | None:
+    """The answer, or None where the store does not give it in time."""
+    try:
+        async with asyncio.timeout(_PATIENCE_S):
+            return await question
+    except (StoreError, TimeoutError):
+        return None
 
 
 async def _ask(question: Awaitable[int]) -> StoreFacts:

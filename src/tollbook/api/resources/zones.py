@@ -1,7 +1,6 @@
 """`/v1/tenants/<tenant>/time-zone`: where a tenant's days begin and end."""
 
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import datetime
 
 import msgspec
 from litestar import get, put
@@ -11,14 +10,12 @@ from tollbook.api.asking import SECURITY, Who, World, admin, name_of, reader
 from tollbook.api.auth import require_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem
-from tollbook.api.services import Services
 from tollbook.domain.access import Principal
 from tollbook.domain.window import ZoneCalendar
+from tollbook.pipeline.directory import change_zone as move
 
 _PATH = "/v1/tenants/{tenant:str}/time-zone"
 _TAGS = ["tenants"]
-_SPREAD = timedelta(minutes=1)
-"""How long a receiver may still go by the calendar before, many times over."""
 
 
 class ZoneChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,35 +58,22 @@ async def tenant_zone(services: World, principal: Who, tenant: FromPath[str]) ->
 async def change_zone(services: World, principal: Who, tenant: FromPath[str], data: JSONBody[ZoneChange]) -> TenantZone:
     """Takes effect at the tenant's next midnight, so that no day is cut or counted twice."""
     name = _own(principal, tenant)
-    zone = _known(data.time_zone)
+    zone = name_of(data.time_zone, "time_zone")
     await services.directory.refresh()
     calendar = services.directory.tenancy.calendar_of(name)
     now = services.clock.now()
-    if calendar.spans[-1].zone != zone:
-        # Events of the next minutes may already be booked in the day that begins at the next midnight: where that is
-        # so near, the change waits for the one after.
-        calendar = calendar.changed(zone, now + _ahead(services))
-        await services.config.set_zone(name, calendar.spans)
-        await services.directory.refresh()
+    try:
+        calendar = await move(services.config, name, calendar, zone, now)
+    except ValueError as error:
+        raise Problem(400, "field_invalid", "time_zone is no IANA zone, such as Asia/Kolkata") from error
+    await services.directory.refresh()
     return _shown(name, calendar, now)
-
-
-def _ahead(services: Services) -> timedelta:
-    return timedelta(milliseconds=services.limits.future_ms_max) + _SPREAD
 
 
 def _own(principal: Principal, tenant: str) -> str:
     name = name_of(tenant, "tenant")
     require_tenant(principal, name)
     return name
-
-
-def _known(zone: str) -> str:
-    try:
-        # A folder of the zone database, or an odd name, ends in an error of the file system.
-        return ZoneInfo(name_of(zone, "time_zone")).key
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise Problem(400, "field_invalid", "time_zone is no IANA zone, such as Asia/Kolkata") from error
 
 
 def _shown(tenant: str, calendar: ZoneCalendar, now: datetime) -> TenantZone:

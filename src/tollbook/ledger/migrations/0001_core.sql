@@ -29,7 +29,8 @@ CREATE TABLE ledger_batch (
     PRIMARY KEY (partition, version)
 );
 
--- Who has been counted. Weekly generations, dropped whole once they are past the dedupe window.
+-- Who has been counted. Weekly generations, dropped whole once they are past the dedupe window. The id leads the key:
+-- an id without a time is looked for in every generation, one descent each.
 CREATE TABLE identity (
     generation    integer NOT NULL,
     entry_id      uuid NOT NULL,

@@ -1,4 +1,4 @@
--- The landing place of one batch on this connection; columns in the order of pipeline/rows.py.
+-- The landing place of one batch on this connection; columns in the order of domain/rows.py.
 -- Emptied by the server at each commit.
 CREATE TEMP TABLE IF NOT EXISTS staging (
     entry_id       uuid NOT NULL,

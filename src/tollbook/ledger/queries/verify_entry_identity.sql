@@ -3,15 +3,18 @@
 -- $3 samples at most
 -- Rows: left_sum, right_sum (of each side), differing (how many keys), samples (text, some of them)
 -- Index: none, every entry from $1 on and every identity from $2 on is read
-WITH compared AS (
-    SELECT e.entry_id, e.tenant, e.ts, i.entry_id IS NULL AS differs
+WITH missing AS MATERIALIZED (
+    SELECT e.entry_id, e.tenant
     FROM entry e
-    LEFT JOIN (SELECT DISTINCT k.entry_id FROM identity k WHERE k.generation >= $2) AS i ON i.entry_id = e.entry_id
     WHERE e.ts >= $1
+        AND NOT EXISTS (SELECT FROM identity i WHERE i.entry_id = e.entry_id AND i.generation >= $2)
+),
+counted AS (
+    SELECT (SELECT count(*) FROM entry e WHERE e.ts >= $1) AS entries, (SELECT count(*) FROM missing) AS missing
 )
 SELECT
-    count(*) AS left_sum,
-    count(*) FILTER (WHERE NOT c.differs) AS right_sum,
-    count(*) FILTER (WHERE c.differs) AS differing,
-    (array_agg(format('%s of %s has no identity', c.entry_id, c.tenant)) FILTER (WHERE c.differs))[1:$3] AS samples
-FROM compared c
+    c.entries AS left_sum,
+    c.entries - c.missing AS right_sum,
+    c.missing AS differing,
+    ARRAY(SELECT format('%s of %s has no identity', m.entry_id, m.tenant) FROM missing m LIMIT $3) AS samples
+FROM counted c

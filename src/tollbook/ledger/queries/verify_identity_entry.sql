@@ -3,16 +3,21 @@
 -- $3 samples at most
 -- Rows: left_sum, right_sum (of each side), differing (how many keys), samples (text, some of them)
 -- Index: none, every entry from $1 on and every identity from $2 on is read
-WITH compared AS (
-    SELECT i.entry_id, i.generation, e.entry_id IS NULL AS differs
+WITH missing AS MATERIALIZED (
+    SELECT i.entry_id, i.generation
     FROM identity i
-    LEFT JOIN (SELECT DISTINCT k.entry_id FROM entry k WHERE k.ts >= $1) AS e ON e.entry_id = i.entry_id
     WHERE i.generation >= $2
+        AND NOT EXISTS (SELECT FROM entry e WHERE e.entry_id = i.entry_id AND e.ts >= $1)
+),
+counted AS (
+    SELECT (SELECT count(*) FROM identity i WHERE i.generation >= $2) AS identities,
+        (SELECT count(*) FROM missing) AS missing
 )
 SELECT
-    count(*) AS left_sum,
-    count(*) FILTER (WHERE NOT c.differs) AS right_sum,
-    count(*) FILTER (WHERE c.differs) AS differing,
-    (array_agg(format('%s of generation %s has no entry', c.entry_id, c.generation)) FILTER (WHERE c.differs))[1:$3]
-        AS samples
-FROM compared c
+    c.identities AS left_sum,
+    c.identities - c.missing AS right_sum,
+    c.missing AS differing,
+    ARRAY(
+        SELECT format('%s of generation %s has no entry', m.entry_id, m.generation) FROM missing m LIMIT $3
+    ) AS samples
+FROM counted c

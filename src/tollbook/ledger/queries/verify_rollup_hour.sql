@@ -2,17 +2,26 @@
 -- $1 instant from which on entries are read, $2 first local day, $3 samples at most
 -- Rows: left_sum, right_sum (of each side), differing (how many keys), samples (text, some of them)
 -- Index: none, every entry from $1 on is read
-WITH booked AS (
+WITH spelt AS (
     SELECT
-        e.tenant, e.day, date_trunc('hour', e.ts, 'UTC') AS hour,
-        CASE WHEN strpos(e.agent, '#') > 0 THEN regexp_replace(e.agent, '#[^/]*', '', 'g') ELSE e.agent END AS roles,
-        e.model, count(*) AS calls, sum(e.cost_nanos) AS cost_nanos,
+        e.tenant, e.day, date_trunc('hour', e.ts, 'UTC') AS hour, e.agent, e.model,
+        count(*) AS calls, sum(e.cost_nanos) AS cost_nanos,
         coalesce(sum(e.cost_nanos) FILTER (WHERE e.price_id IS NULL), 0) AS unpriced_nanos, sum(e.input) AS input,
         sum(e.output) AS output, sum(e.cache_read) AS cache_read,
         sum(e.cache_write_5m::bigint + e.cache_write_1h) AS cache_write, sum(e.reasoning) AS reasoning
     FROM entry e
     WHERE e.ts >= $1 AND e.day >= $2
-    GROUP BY e.tenant, e.day, hour, roles, e.model
+    GROUP BY e.tenant, e.day, hour, e.agent, e.model
+),
+-- Instances are cut off once for each spelling, which is a hundred times cheaper than once for each entry.
+booked AS (
+    SELECT
+        s.tenant, s.day, s.hour, regexp_replace(s.agent, '#[^/]*', '', 'g') AS roles, s.model,
+        sum(s.calls) AS calls, sum(s.cost_nanos) AS cost_nanos, sum(s.unpriced_nanos) AS unpriced_nanos,
+        sum(s.input) AS input, sum(s.output) AS output, sum(s.cache_read) AS cache_read,
+        sum(s.cache_write) AS cache_write, sum(s.reasoning) AS reasoning
+    FROM spelt s
+    GROUP BY s.tenant, s.day, s.hour, roles, s.model
 ),
 kept AS (
     SELECT

@@ -1,0 +1,181 @@
+"""Where a ledger transaction's time goes: `python -m bench.profile_drain --entries 2000000 --keep DIR`.
+
+Books batches through the drain's own `Booking` and times each statement; `--explain` prints the plans of one batch.
+"""
+
+import argparse
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import asyncpg
+
+import tollbook.ledger
+from bench.history import filled
+from bench.report import Options
+from bench.traffic import Bodies, Traffic
+from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER
+from tollbook.domain.tenancy import Tenancy
+from tollbook.ingest.native import decode
+from tollbook.ledger.booking import Booking, live_weeks, week_of
+from tollbook.ledger.queries import Queries
+from tollbook.pipeline.resolve import Resolver, Sender
+from tollbook.ports.ledger import Batch
+from tollbook.pricing.bundled import bundled_book
+
+_BODY = 500
+_COMMIT = "commit"
+_COPY = "copy to staging"
+_QUERIES = Path(tollbook.ledger.__file__).parent / "queries"
+
+
+class Timed:
+    """A connection that notes how long each statement took, under the name of its file."""
+
+    def __init__(self, connection: asyncpg.Connection, queries: Queries) -> None:
+        self._connection = connection
+        self._names = {queries[path.stem]: path.stem for path in _QUERIES.glob("*.sql")}
+        self.took_ms: dict[str, list[float]] = {}
+
+    async def fetch(self, query: str, *args: object) -> Any:
+        return await self._timed(self._names[query], self._connection.fetch, query, *args)
+
+    async def fetchrow(self, query: str, *args: object) -> Any:
+        return await self._timed(self._names[query], self._connection.fetchrow, query, *args)
+
+    async def execute(self, query: str, *args: object) -> Any:
+        return await self._timed(self._names[query], self._connection.execute, query, *args)
+
+    async def copy_to_table(self, table: str, **options: object) -> Any:
+        began = perf_counter()
+        status = await self._connection.copy_to_table(table, **options)
+        self._note(_COPY, began)
+        return status
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """A transaction whose commit is timed."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        yield
+        began = perf_counter()
+        await transaction.commit()
+        self._note(_COMMIT, began)
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator["Timed"]:
+        """Stand in for a pool of one connection."""
+        yield self
+
+    async def _timed(self, name: str, call: Callable[..., Any], *args: object) -> Any:
+        began = perf_counter()
+        try:
+            return await call(*args)
+        finally:
+            self._note(name, began)
+
+    def _note(self, name: str, began: float) -> None:
+        self.took_ms.setdefault(name, []).append((perf_counter() - began) * 1e3)
+
+
+class Rows:
+    """Batches of rows as the receiver makes them."""
+
+    def __init__(self, traffic: Traffic, events: int) -> None:
+        self._bodies = Bodies(traffic)
+        self._resolver = Resolver(IntakeLimits(), bundled_book(), Tenancy(partitions=1))
+        self._events = events
+
+    def batch(self) -> Batch:
+        """The next batch."""
+        now = datetime.now(UTC)
+        runs = []
+        for _ in range(self._events // _BODY):
+            decoded = decode(self._bodies.next(), "application/json", IntakeLimits())
+            resolved = self._resolver.resolve(decoded.events, decoded.indexes, Sender(), now)
+            runs += [b"".join(chunk.rows) for chunk in resolved.chunks.values()]
+        return Batch(nonces=[os.urandom(16)], rows=runs, inbox_ids=[], events=self._events)
+
+
+async def profile(url: str, rows: Rows, batches: int, settings: list[str], *, explain: bool) -> None:
+    """Book batches and print the median of each statement; the first fifth is warm-up."""
+    queries = Queries()
+    connection = await asyncpg.connect(url, server_settings={"jit": "off"})
+    try:
+        await connection.execute(queries["staging_create"])
+        for setting in settings:
+            await connection.execute(f"SET {setting}")
+        timed = Timed(connection, queries)
+        booking = Booking(timed, queries)
+        whole = []
+        for _ in range(batches):
+            batch = rows.batch()
+            began = perf_counter()
+            await booking.book(0, batch, datetime.now(UTC))
+            whole.append((perf_counter() - began) * 1e3)
+        warm = batches // 5
+        for name, took in sorted(timed.took_ms.items(), key=lambda item: -median(item[1][warm:])):
+            print(f"{name:32} {median(took[warm:]):9.2f} ms   max {max(took[warm:]):9.2f}")
+        print(f"{'whole transaction':32} {median(whole[warm:]):9.2f} ms   max {max(whole[warm:]):9.2f}")
+        if explain:
+            await explain_batch(connection, queries, rows.batch())
+    finally:
+        await connection.close()
+
+
+async def explain_batch(connection: asyncpg.Connection, queries: Queries, batch: Batch) -> None:
+    """Print what each statement does with one batch, and take the batch back."""
+    now = datetime.now(UTC)
+    statements: list[tuple[str, tuple[object, ...]]] = [
+        ("staging_drop_known_timed", ()),
+        ("staging_drop_known_untimed", (live_weeks(now),)),
+        ("identity_insert", (week_of(now),)),
+        ("entry_insert", (0, 0)),
+        ("daily_spend_add", (0,)),
+        ("rollup_hour_add", ()),
+        ("run_total_add", ()),
+    ]
+    transaction = connection.transaction()
+    await transaction.start()
+    await connection.copy_to_table("staging", source=_stream(batch.rows), format="binary")
+    for name, args in statements:
+        print(f"\n== {name}")
+        for row in await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, WAL) {queries[name]}", *args):
+            print(row[0])
+    await transaction.rollback()
+
+
+async def _stream(rows: list[bytes]) -> AsyncIterator[bytes]:
+    yield b"".join((COPY_HEADER, *rows, COPY_TRAILER))
+
+
+def main() -> None:
+    """Parse, fill, profile."""
+    parser = argparse.ArgumentParser(prog="python -m bench.profile_drain", description=__doc__)
+    parser.add_argument("--entries", type=int, default=10_000_000)
+    parser.add_argument("--tenants", type=int, default=100_000)
+    parser.add_argument("--keep", type=Path, default=None, help="keep the filled ledger in this directory, or use it")
+    parser.add_argument("--batch", type=int, default=10_000, help="events a transaction")
+    parser.add_argument("--batches", type=int, default=25)
+    parser.add_argument("--draw", choices=("zipf", "uniform"), default="zipf")
+    parser.add_argument("--ids", choices=("v7", "v4"), default="v7")
+    parser.add_argument("--of", type=int, default=None, help="draw from so many tenants (default: all)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting of the session")
+    parser.add_argument("--explain", action="store_true", help="print the plans of one batch more")
+    given = parser.parse_args()
+    options = Options(entries=given.entries, tenants=given.tenants, keep=given.keep)
+    traffic = Traffic(tenants=given.of or given.tenants, draw=given.draw, ids=given.ids, pool=400)
+    with filled(options) as stack:
+        rows = Rows(traffic, given.batch)
+        asyncio.run(profile(stack.access.postgres_url, rows, given.batches, given.set, explain=given.explain))
+
+
+if __name__ == "__main__":
+    main()

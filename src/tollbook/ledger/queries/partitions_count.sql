@@ -1,0 +1,3 @@
+-- How many partitions the ledger has.
+-- Rows: partitions
+SELECT partitions::integer FROM ledger

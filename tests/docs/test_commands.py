@@ -1,0 +1,80 @@
+"""Every `tollbook` command line that a page shows is one that the command line takes."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+
+from tests.docs.pages import Found, shell_lines, spans
+from tests.docs.tables import DOCS
+from tollbook.cli.app import build
+
+COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S* )*tollbook(?= |$)")
+
+ROOT_COMMAND: Any = typer.main.get_command(build())
+
+
+def _words(line: str) -> list[str]:
+    """The words behind `tollbook`, up to where the shell takes over."""
+    words = shlex.split(COMMAND.sub("", line), comments=True)
+    ends = [position for position, word in enumerate(words) if word in {"|", "&", "&&", ">", ";"}]
+    return words[: ends[0]] if ends else words
+
+
+def _resolve(words: list[str]) -> tuple[Any, list[str]]:
+    """The command that the words name, and what is left of them."""
+    command = ROOT_COMMAND
+    rest = list(words)
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command = command.commands[rest.pop(0)]
+    return command, rest
+
+
+def _lines() -> list[Found]:
+    return sorted({line for line in shell_lines() if COMMAND.match(line.text)})
+
+
+def _mentions() -> list[Found]:
+    return sorted({span for span in spans() if re.match(r"tollbook [a-z]", span.text)})
+
+
+def _all_commands(command: Any = ROOT_COMMAND, path: str = "") -> Iterator[str]:
+    if not getattr(command, "commands", None):
+        yield path.strip()
+    for name, child in getattr(command, "commands", {}).items():
+        yield from _all_commands(child, f"{path} {name}")
+
+
+@pytest.mark.parametrize("line", _lines(), ids=lambda line: f"{line.page}:{line.text}")
+def test_a_line_of_an_example_parses(line: Found) -> None:
+    command, rest = _resolve(_words(line.text))
+    assert not getattr(command, "commands", None), f"no such command: {rest}"
+    if "--help" not in rest:
+        command.make_context(command.name, rest)
+
+
+@pytest.mark.parametrize("mention", _mentions(), ids=lambda mention: f"{mention.page}:{mention.text}")
+def test_a_command_in_a_sentence_exists_with_its_options(mention: Found) -> None:
+    command, rest = _resolve(mention.text.split()[1:])
+    assert command is not ROOT_COMMAND, f"no such command: {rest}"
+    known = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+    assert {word for word in rest if word.startswith("--")} <= known
+
+
+def test_every_command_has_a_heading_in_its_page() -> None:
+    headings = set(re.findall(r"^### `tollbook ([a-z -]+)`$", (DOCS / "cli.md").read_text(), re.MULTILINE))
+    assert headings == set(_all_commands())
+
+
+def test_every_option_is_in_the_page() -> None:
+    page = (DOCS / "cli.md").read_text()
+    for path in _all_commands():
+        command, _ = _resolve(path.split())
+        section = page.partition(f"\n### `tollbook {path}`\n")[2].partition("\n##")[0]
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("--"):
+                    assert f"`{option}" in section, f"{path}: {option}"
