@@ -92,9 +92,11 @@ def test_an_unknown_webhook_is_not_there(ledger: Ledger) -> None:
     """An address that nobody made, one cut short, and one with more behind it: 404 for sending and for listing."""
     token = ledger.webhook.rpartition("/")[2]
     for unknown in (str(uuid4()), token[:-1], f"{token}/v1/traces", token.upper(), "", "%00", "../events"):
-        sent = ledger.http.post(f"{ledger.api}/webhook/receive/{unknown}", json={**EVENT, "tenant": "x"}, timeout=9)
+        sent = ledger.http.post(
+            f"{ledger.api}/webhook/receive/{unknown}", json={**EVENT, "tenant": "x"}, timeout=PATIENCE_S
+        )
         assert code(sent) in {(404, "not_found"), (405, "method_not_allowed")}, unknown
-        listed = ledger.http.get(f"{ledger.api}/api/v1/webhooks/{quote(unknown, safe='')}/requests", timeout=9)
+        listed = ledger.http.get(f"{ledger.api}/api/v1/webhooks/{quote(unknown, safe='')}/requests", timeout=PATIENCE_S)
         assert code(listed) == (404, "not_found"), unknown
 
 
@@ -162,7 +164,9 @@ def test_a_bound_admin_rules_its_tenant_alone(ledger: Ledger, caller: Make, tena
     assert code(Caller(ledger, "", made.json()["key"]).send(theirs)) == (403, "tenant_forbidden")
     hook = admin("POST", "/v1/webhooks", json={"source": "ci"})
     assert (hook.status_code, hook.json()["tenant"]) == (201, mine)
-    sent = ledger.http.post(f"{ledger.api}{hook.json()['receive_path']}", json={**EVENT, "tenant": theirs}, timeout=9)
+    sent = ledger.http.post(
+        f"{ledger.api}{hook.json()['receive_path']}", json={**EVENT, "tenant": theirs}, timeout=PATIENCE_S
+    )
     assert code(sent) == (403, "tenant_forbidden")
     for method, path, body in (
         ("POST", "/v1/keys", {"role": "read", "tenant": theirs}),

@@ -262,7 +262,9 @@ def test_a_body_beyond_the_bound_is_told_so(ledger: Ledger, route: str) -> None:
     body = json.dumps([EVENT]).encode() + b" " * (6 << 20)
     answer = ledger.http.post(url, data=body, headers=ledger.bearer, timeout=PATIENCE_S)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
-    chunked = ledger.http.post(url, data=iter([body[: 3 << 20], body[3 << 20 :]]), headers=ledger.bearer, timeout=9)
+    chunked = ledger.http.post(
+        url, data=iter([body[: 3 << 20], body[3 << 20 :]]), headers=ledger.bearer, timeout=PATIENCE_S
+    )
     assert (chunked.status_code, chunked.json()["code"]) == (413, "body_too_large")
 
 

@@ -1,6 +1,6 @@
 """The measured traffic that replays, as events, and what it must come to by the price list alone.
 
-The two files are found in `../shared/data` beside the checkout, or where TOLLBOOK_TEST_DATA says.
+The two files are found in `../shared/data` beside the checkout, or where TEST_WORKLOADS says.
 """
 
 import csv
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 from genai_prices import Usage, calc_price
 
-DATA = Path(os.environ.get("TOLLBOOK_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
+DATA = Path(os.environ.get("TEST_WORKLOADS") or Path(__file__).resolve().parents[4] / "shared" / "data")
 CODE = DATA / "azure_llm_code_2023.csv.gz"
 CHAT = DATA / "mooncake_conversation.jsonl.gz"
 CODE_CALLS, CHAT_CALLS = 8_819, 12_031
