@@ -137,9 +137,12 @@ def test_limits_by_http_move_the_flag_too(ledger: Ledger, r: "redis.Redis", tena
     emit(ledger.webhook, tenant, 10_000, 1_000)
     assert r.get(f"throttled:{tenant}") is None
     for limit, flag in (("0.01", b"1"), ("120", None), ("0", b"1")):
-        assert ledger.http.put(url, json={"limit_usd": limit}, headers=ledger.bearer, timeout=9).status_code == 200
+        assert (
+            ledger.http.put(url, json={"limit_usd": limit}, headers=ledger.bearer, timeout=PATIENCE_S).status_code
+            == 200
+        )
         assert wait_until(lambda flag=flag: r.get(f"throttled:{tenant}") == flag, deadline_seconds=PATIENCE_S)
-    assert ledger.http.delete(url, headers=ledger.bearer, timeout=9).status_code == 200
+    assert ledger.http.delete(url, headers=ledger.bearer, timeout=PATIENCE_S).status_code == 200
     assert wait_until(lambda: r.get(f"throttled:{tenant}") is None, deadline_seconds=PATIENCE_S)
 
 
@@ -162,7 +165,9 @@ def test_a_retry_with_the_same_id_bills_once_and_one_without_bills_twice(ledger:
     body = {"tenant": tenant, "agent": "planner", "input": 1200, "output": 340, "model": MODEL}
     for header in ("Idempotency-Key", "webhook-id", "X-Idempotency-Key"):
         for _ in range(2):
-            answer = ledger.http.post(ledger.webhook, json=body, headers={header: f"{tenant} {header}"}, timeout=9)
+            answer = ledger.http.post(
+                ledger.webhook, json=body, headers={header: f"{tenant} {header}"}, timeout=PATIENCE_S
+            )
             assert answer.status_code == 200
     at_rest(ledger, tenant, 4 * one)
     for _ in range(2):
@@ -176,7 +181,9 @@ def test_the_requests_of_a_webhook_are_listed(ledger: Ledger, tenant: str) -> No
     url = f"{ledger.api}{address}"
     assert wait_until(lambda: requests_of(ledger, url).status_code == 200, deadline_seconds=PATIENCE_S)
     ids = [emit(url, tenant, 10 + number, 1)["id"] for number in range(3)]
-    refused = ledger.http.post(f"{url}?a=1", data=b"no json", headers={"Authorization": "Bearer s3cret"}, timeout=9)
+    refused = ledger.http.post(
+        f"{url}?a=1", data=b"no json", headers={"Authorization": "Bearer s3cret"}, timeout=PATIENCE_S
+    )
     assert refused.status_code == 400
     for _ in range(2):
         listed = requests_of(ledger, url).json()

@@ -34,7 +34,7 @@ Way = Callable[[requests.Session, Ledger, list[Event]], requests.Response]
 
 pytestmark = pytest.mark.skipif(
     not (CODE.exists() and CHAT.exists()),
-    reason=f"no measured traffic in {DATA}; TOLLBOOK_TEST_DATA names another place",
+    reason=f"no measured traffic in {DATA}; TEST_WORKLOADS names another place",
 )
 
 

@@ -1,6 +1,6 @@
 """The measured traffic that replays, as events, and what it must come to by the price list alone.
 
-The two files are found in `../shared/data` beside the checkout, or where TOLLBOOK_TEST_DATA says.
+The two files are found in `../shared/data` beside the checkout, or where TEST_WORKLOADS says.
 """
 
 import csv
@@ -18,14 +18,15 @@ from zoneinfo import ZoneInfo
 
 from genai_prices import Usage, calc_price
 
-DATA = Path(os.environ.get("TOLLBOOK_TEST_DATA") or Path(__file__).resolve().parents[4] / "shared" / "data")
+DATA = Path(os.environ.get("TEST_WORKLOADS") or Path(__file__).resolve().parents[4] / "shared" / "data")
 CODE = DATA / "azure_llm_code_2023.csv.gz"
 CHAT = DATA / "mooncake_conversation.jsonl.gz"
 CODE_CALLS, CHAT_CALLS = 8_819, 12_031
 _BLOCK_TOKENS = 512
 
 CODE_MODELS = (("anthropic", "claude-opus-4-7"), ("openai", "gpt-4o"), ("openai", "gpt-4o-mini"))
-CHAT_MODELS = (("anthropic", "claude-sonnet-4-5"), ("google", "gemini-2.5-pro"), ("anthropic", "claude-haiku-4-5"))
+# The last one's cached tokens cost 8.75 nano-dollars each: only there does rounding show.
+CHAT_MODELS = (("anthropic", "claude-sonnet-4-5"), ("google", "gemini-2.5-pro"), ("aws", "amazon.nova-micro-v1:0"))
 
 Event = dict[str, Any]
 
