@@ -103,7 +103,8 @@ async def test_a_new_ledger_has_the_partitions_asked_for(empty_url: str) -> None
         await migrate(empty_url, partitions=2)
         assert sorted(await case.ledger.versions()) == [0, 1]
         await case.book(event(id="a"))
-        await migrate(empty_url, partitions=9)
+        with pytest.raises(ConfigError, match="2 partitions"):
+            await migrate(empty_url, partitions=9)
         assert sorted(await case.ledger.versions()) == [0, 1]
 
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that treats its connections badly: it cuts them in the middle, or leaves them open and passes nothing on."""
+"""A TCP proxy that treats its connections badly: it cuts them in the middle, or lets them hang."""
 
 import asyncio
 import contextlib

@@ -31,6 +31,10 @@ def oldest_week(now: datetime) -> int:
     return week_of(now - IDENTITY_KEPT)
 
 
+class _Repeated(Exception):  # noqa: N818 - rolls a claim back, goes no further
+    """An identity stands twice in one batch."""
+
+
 class _Outcome(NamedTuple):
     totals: tuple[Touch, ...]
     new: int
@@ -89,7 +93,7 @@ class Booking:
         status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
         staged = int(status.rpartition(" ")[2])
         known = await connection.fetch(self._sql["staging_drop_known_untimed"], oldest_week(now), week_of(now))
-        if not await self._claim_all(connection, now):
+        if not await self._claim_all(connection, staged - len(known), now):
             known += await self._claim_new(connection, staged - len(known), now)
         new = staged - len(known)
         conflicts = {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]}
@@ -101,7 +105,7 @@ class Booking:
         await connection.execute(self._sql["run_total_add"])
         return _Outcome(touches_of(totals), new, staged - new, _rows_of(rows, conflicts))
 
-    async def _claim_all(self, connection: Connection, now: datetime) -> bool:
+    async def _claim_all(self, connection: Connection, staged: int, now: datetime) -> bool:
         """Claim every staged identity as if none were known: one descent of the index a row instead of three.
 
         False, with nothing claimed, where one is known or stands twice; the next batches are then looked up first,
@@ -112,8 +116,10 @@ class Booking:
             return False
         try:
             async with connection.transaction():
-                await connection.execute(self._sql["identity_claim"], week_of(now))
-        except asyncpg.UniqueViolationError:
+                status = await connection.execute(self._sql["identity_claim"], week_of(now))
+                if int(status.rpartition(" ")[2]) != staged:
+                    raise _Repeated
+        except (asyncpg.UniqueViolationError, _Repeated):
             self._looked_up_next = _LOOKED_UP_BATCHES
             return False
         return True
