@@ -15,6 +15,7 @@ from pogo_core.util.migrate import rollback
 from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
 from tests.servers import execute, with_database
+from tollbook.domain.errors import ConfigError
 from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries
