@@ -43,15 +43,13 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
-        if scope["type"] == "http":
-            exchange = Exchange(scope, receive, send)
-            receive, send = exchange.receive, exchange.send
-        if scope["type"] == "http" and self._intake is not None and self._intake.takes(scope["path"]):
-            await self._intake(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._intake is not None and self._intake.takes(scope["path"]):
+            await self._intake(scope, receive, send)
         elif self._api is not None:
-            await self._api(scope, receive, send)
+            exchange = Exchange(scope, receive, send)
+            await self._api(scope, exchange.receive, exchange.send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
