@@ -23,6 +23,7 @@ from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import StoreTrouble
 
 _RETRY_S = 1.0
+_ACK_ASKED_S = 2.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -78,13 +79,19 @@ class Receiver:
         )
         self._intake = IntakeApp(services)
         self._api = build_api(services)
-        self._loops = asyncio.create_task(self._follow(world, book), name="receiver-loops")
+        self._loops = asyncio.create_task(self._follow(world, book, services), name="receiver-loops")
 
-    async def _follow(self, world: World, book: PriceBook) -> None:
+    async def _follow(self, world: World, book: PriceBook, services: Services) -> None:
         async def prices() -> None:
             await store_prices(world, book)
 
-        loops = {"directory": world.directory.run, "prices": prices}
+        async def ack() -> None:
+            # Valkey may have been away when this receiver started, or be another one by now.
+            while True:
+                await world.clock.pause(_ACK_ASKED_S)
+                services.ack = await ack_for(self._settings, world.store, services.ack)
+
+        loops = {"directory": world.directory.run, "prices": prices, "ack": ack}
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
 
     async def _stop(self) -> None:
