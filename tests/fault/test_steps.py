@@ -1,4 +1,4 @@
-"""kill -9 of a real process between every two steps of the drain, the rebuild and the receiver: the books stay right."""
+"""kill -9 of a real process between every two steps of drain, rebuild and receiver: the books stay right."""
 
 import asyncio
 import time
