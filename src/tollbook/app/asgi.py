@@ -26,7 +26,7 @@ from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import StoreTrouble
 
 _RETRY_S = 1.0
-_ACK_S = 30.0
+_ACK_ASKED_S = 2.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -125,8 +125,8 @@ def end_with_parent() -> None:
 async def follow_ack(world: World, services: Services) -> None:
     """Ask now and then what this Valkey survives: it may have been away when the receiver started, or be another."""
     while True:
-        await world.clock.pause(_ACK_S)
-        services.ack = await ack_for(world.settings, world.store)
+        await world.clock.pause(_ACK_ASKED_S)
+        services.ack = await ack_for(world.settings, world.store, services.ack)
 
 
 async def store_prices(world: World, cards: list[PriceCard], book: PriceBook) -> None:
