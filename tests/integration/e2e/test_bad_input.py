@@ -139,7 +139,9 @@ class Front:
             assert sent.route != "events" or (sent.key in {"admin", "ingest", "bound"} and sent.method == "POST"), facts
             indexes = [item["index"] for item in said["rejected"]]
             assert indexes == sorted(set(indexes)), facts
-            assert {item["code"] for item in said["rejected"]} <= STATUSES.keys(), facts
+            codes = {item["code"] for item in said["rejected"]}
+            assert codes <= STATUSES.keys(), facts
+            self.codes |= codes
             return int(said["accepted"])
         assert 400 <= answer.status < 500, facts
         assert answer.headers["content-type"] == "application/problem+json", facts

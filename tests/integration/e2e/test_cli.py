@@ -114,7 +114,7 @@ def test_doctor_and_migrate_and_rebuild_on_a_ledger_that_runs(ledger: Ledger, te
     said("doctor", data=ledger.data)
     assert said("migrate", data=ledger.data) == "the schema is up to date"
     rebuilt = cli("rebuild", data=ledger.data)
-    assert (rebuilt.returncode, rebuilt.stdout) == (0, "rebuilt 1 partitions\n"), "a log line is no answer"
+    assert (rebuilt.returncode, rebuilt.stdout) == (0, "rebuilt 1 partition\n"), "a log line is no answer"
     assert ledger.get("/v1/spend", tenant=tenant) == before
     status = ledger.get(f"/v1/tenants/{tenant}/status")
     assert status["spent_usd"] == before["total"]["cost_usd"]
@@ -126,7 +126,7 @@ def test_doctor_and_migrate_and_rebuild_on_a_ledger_that_runs(ledger: Ledger, te
         (("budget", "set", "acme", "many"), "many"),
         (("budget", "set", "acme", "nan"), "nan"),
         (("budget", "set", "acme", "1e999999999"), "1e999999999"),
-        (("budget", "set", "acme", "99999999999999999999"), "999"),
+        (("budget", "set", "acme", "99999999999999999999"), "a limit is between"),
         (("budget", "set", "", "5"), "tenant"),
         (("budget", "set", "a:b", "5"), "tenant"),
         (("budget", "remove", "default"), "default"),
