@@ -33,8 +33,9 @@ Crossing = Callable[[str], Awaitable[None]]
 class DrainSettings(msgspec.Struct, frozen=True):
     """How much a transaction books and how often the partition is caught up with.
 
-    After a transaction of fewer than `gather_events_max` events the drain rests as long as it took, `gather_s_max` at
-    the most: what arrives meanwhile shares the next one, so that a trickle costs half a core at the worst.
+    After a transaction of fewer than `gather_events_max` events the drain rests `gather_times` as long as it took,
+    `gather_s_max` at the most: what arrives meanwhile shares the next one, so that a trickle costs a quarter of a core
+    at the worst and the events of a busy minute share their transactions.
     """
 
     batch_events_max: int = 10_000
@@ -43,7 +44,8 @@ class DrainSettings(msgspec.Struct, frozen=True):
     tick_s: float = 1.0
     rest_s: float = 0.25
     gather_events_max: int = 2_000
-    gather_s_max: float = 0.02
+    gather_times: int = 3
+    gather_s_max: float = 0.05
     unsettled_records_max: int = 4_096
     evaluated_days_max: int = 512
     swept_days_max: int = 64
@@ -176,7 +178,7 @@ class Drain:
             booked = await self._ledger.book_with_poison(self._partition, batch, self._clock.now())
         seconds = self._clock.monotonic() - started
         few = batch.events < self._settings.gather_events_max
-        self._gather_s = min(seconds, self._settings.gather_s_max) if few else 0.0
+        self._gather_s = min(self._settings.gather_times * seconds, self._settings.gather_s_max) if few else 0.0
         self._telemetry.record(
             Drained(
                 self._partition,
