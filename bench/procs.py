@@ -70,6 +70,11 @@ def cpu_s_of(pid: int) -> float:
     return sum(int(ticks) for ticks in fields[11:15]) * _TICK_S
 
 
+def cpu_ms_of(pid: int) -> float:
+    """Time a process has been on a CPU, to the nanosecond: what a busy machine does not stretch."""
+    return int((_read(pid, "schedstat") or "0").split()[0]) / 1e6
+
+
 def anon_kib_of(pid: int) -> int:
     """RssAnon of a process in KiB, 0 where it is gone."""
     for line in _read(pid, "status").splitlines():

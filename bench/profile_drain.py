@@ -6,7 +6,7 @@ Books batches through the drain's own `Booking` and times each statement; `--exp
 import argparse
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import asyncpg
 
 import tollbook.ledger
 from bench.history import filled
+from bench.procs import cpu_ms_of
 from bench.report import Options
 from bench.traffic import Bodies, Traffic
 from tollbook.domain.limits import IntakeLimits
@@ -42,7 +43,9 @@ class Timed:
     def __init__(self, connection: asyncpg.Connection, queries: Queries) -> None:
         self._connection = connection
         self._names = {queries[path.stem]: path.stem for path in _QUERIES.glob("*.sql")}
+        self._pid = connection.get_server_pid()
         self.took_ms: dict[str, list[float]] = {}
+        self.cpu_ms: dict[str, list[float]] = {}
 
     async def fetch(self, query: str, *args: object) -> Any:
         return await self._timed(self._names[query], self._connection.fetch, query, *args)
@@ -54,9 +57,9 @@ class Timed:
         return await self._timed(self._names[query], self._connection.execute, query, *args)
 
     async def copy_to_table(self, table: str, **options: object) -> Any:
-        began = perf_counter()
+        began = self.now_ms()
         status = await self._connection.copy_to_table(table, **options)
-        self._note(_COPY, began)
+        self.note(_COPY, began)
         return status
 
     @asynccontextmanager
@@ -65,9 +68,9 @@ class Timed:
         transaction = self._connection.transaction()
         await transaction.start()
         yield
-        began = perf_counter()
+        began = self.now_ms()
         await transaction.commit()
-        self._note(_COMMIT, began)
+        self.note(_COMMIT, began)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator["Timed"]:
@@ -75,14 +78,28 @@ class Timed:
         yield self
 
     async def _timed(self, name: str, call: Callable[..., Any], *args: object) -> Any:
-        began = perf_counter()
+        began = self.now_ms()
         try:
             return await call(*args)
         finally:
-            self._note(name, began)
+            self.note(name, began)
 
-    def _note(self, name: str, began: float) -> None:
-        self.took_ms.setdefault(name, []).append((perf_counter() - began) * 1e3)
+    def now_ms(self) -> tuple[float, float]:
+        """The clock, and how long the backend has been on a CPU."""
+        return perf_counter() * 1e3, cpu_ms_of(self._pid)
+
+    def note(self, name: str, began: tuple[float, float]) -> None:
+        """File what has passed since `began` under a name."""
+        now = self.now_ms()
+        self.took_ms.setdefault(name, []).append(now[0] - began[0])
+        self.cpu_ms.setdefault(name, []).append(now[1] - began[1])
+
+    def table(self, warm: int) -> Iterator[str]:
+        """One line a name, the dearest first; the first `warm` values are left out."""
+        names = sorted(self.took_ms, key=lambda name: -median(self.cpu_ms[name][warm:]))
+        for name in names:
+            took, cpu = self.took_ms[name][warm:], self.cpu_ms[name][warm:]
+            yield f"{name:30} {median(cpu):9.2f} ms on CPU {median(took):9.2f} ms by the clock, max {max(took):9.2f}"
 
 
 class Rows:
@@ -114,16 +131,12 @@ async def profile(url: str, rows: Rows, batches: int, settings: list[str], *, ex
             await connection.execute(f"SET {setting}")
         timed = Timed(connection, queries)
         booking = Booking(timed, queries)
-        whole = []
         for _ in range(batches):
             batch = rows.batch()
-            began = perf_counter()
+            began = timed.now_ms()
             await booking.book(0, batch, datetime.now(UTC))
-            whole.append((perf_counter() - began) * 1e3)
-        warm = batches // 5
-        for name, took in sorted(timed.took_ms.items(), key=lambda item: -median(item[1][warm:])):
-            print(f"{name:32} {median(took[warm:]):9.2f} ms   max {max(took[warm:]):9.2f}")
-        print(f"{'whole transaction':32} {median(whole[warm:]):9.2f} ms   max {max(whole[warm:]):9.2f}")
+            timed.note("whole transaction", began)
+        print("\n".join(timed.table(batches // 5)))
         if explain:
             await explain_batch(connection, queries, rows.batch())
     finally:

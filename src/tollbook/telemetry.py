@@ -6,17 +6,11 @@ import msgspec
 
 
 class Accepted(msgspec.Struct, frozen=True):
-    """Events were acknowledged. `via` is journal or inbox."""
+    """A record was kept. `via` is journal or inbox; `seconds` is how long its first event waited for it."""
 
     events: int
     via: str
-
-
-class Answered(msgspec.Struct, frozen=True):
-    """A request with events was answered with `status` after `seconds`."""
-
-    status: int
-    seconds: float
+    seconds: float = 0.0
 
 
 class Rejected(msgspec.Struct, frozen=True):
@@ -82,9 +76,7 @@ class LoopFailed(msgspec.Struct, frozen=True):
     detail: str
 
 
-TelemetryRecord = (
-    Accepted | Answered | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
-)
+TelemetryRecord = Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
 
 
 class Telemetry(Protocol):

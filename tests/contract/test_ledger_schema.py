@@ -15,6 +15,7 @@ from pogo_core.util.migrate import rollback
 from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
 from tests.servers import execute, with_database
+from tollbook.domain.errors import ConfigError
 from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries
@@ -103,7 +104,8 @@ async def test_a_new_ledger_has_the_partitions_asked_for(empty_url: str) -> None
         await migrate(empty_url, partitions=2)
         assert sorted(await case.ledger.versions()) == [0, 1]
         await case.book(event(id="a"))
-        await migrate(empty_url, partitions=9)
+        with pytest.raises(ConfigError, match="2 partitions"):
+            await migrate(empty_url, partitions=9)
         assert sorted(await case.ledger.versions()) == [0, 1]
 
 

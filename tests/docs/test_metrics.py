@@ -8,7 +8,7 @@ from tests.docs.tables import table_under
 from tollbook.api.services import Backlog
 from tollbook.app.observe import Metrics
 from tollbook.ports.journal import Depth
-from tollbook.telemetry import Answered, Drained, LoopFailed, Rejected, Settled, StoreTrouble
+from tollbook.telemetry import Drained, LoopFailed, Rejected, Settled, StoreTrouble
 
 TABLE = table_under("metrics.md", "Metrics")
 
@@ -22,7 +22,6 @@ def exposition() -> str:
     metrics.record(Drained(0, 1, 1, 0, 0, 0, 0.001))
     metrics.record(StoreTrouble("valkey", "is a test's", ""))
     metrics.record(LoopFailed("test", ""))
-    metrics.record(Answered(202, 0.001))
     return metrics.render(Backlog({0: Depth(1, 20)}, 0.5)).decode()
 
 

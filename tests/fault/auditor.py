@@ -15,8 +15,8 @@ _DEFAULT_LIMIT_NANOS = 50 * 10**9
 _INSTANCE = re.compile(r"#[^/]*")
 
 _ENTRIES = """
-SELECT tenant, event_id, entry_id, ts, day, cost_nanos, price_id, agent, model, run, input, output, cache_read,
-    reasoning
+SELECT
+    tenant, event_id, ts, day, cost_nanos, price_id, agent, model, run, input, output, cache_read, reasoning
 FROM entry
 """
 _DAILY = "SELECT tenant_id, day, cost_nanos, cents, calls, input, output, unpriced_nanos FROM daily_spend"

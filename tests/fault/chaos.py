@@ -19,9 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Literal, NamedTuple
 
-from tests.fault.senders import Tally
+from tests.fault.senders import Senders, Tally
 from tests.fault.system import Process, System, Verdict
 from tollbook.cli.app import build
+from tollbook.embedded import PostgresServer, ValkeyServer
+from tollbook.embedded.process import wait_until
 
 LIMITS = {"acme": 2 * 10**7, "hooli": 5 * 10**8, "stark": 1}
 SERVES, DRAINS, SENDERS = 2, 2, 4
@@ -123,7 +125,7 @@ class Storm:
                 self.done[f"ended {process.role}"] += 1
                 process.start()
 
-    def _target(self, name: str) -> "Process | object":
+    def _target(self, name: str) -> Process | PostgresServer | ValkeyServer:
         stores = {"valkey": self._system.valkey, "postgres": self._system.postgres}
         return stores.get(name) or self._processes[name]
 
@@ -139,8 +141,8 @@ class Outcome(NamedTuple):
 
 def run(directory: Path, seed: str, kills: int, say: Callable[[str], None]) -> Outcome:
     """Start a system, send and let the storm loose, wait for rest, audit."""
-    started = time.monotonic()
     faults = schedule(seed, kills)
+    started = time.monotonic()
     system = System(directory, serves=SERVES, drains=DRAINS, partitions=3, limits=LIMITS)
     with system.running():
         say(f"up after {time.monotonic() - started:.1f} s; {len(faults)} faults, {kills} of them kills")
@@ -165,10 +167,8 @@ def run(directory: Path, seed: str, kills: int, say: Callable[[str], None]) -> O
         return Outcome(verdict, tally, storm.done, time.monotonic() - started)
 
 
-def storm_is_over(senders: "object", acked: int) -> bool:
-    """Wait until every sender has got something through since."""
-    from tollbook.embedded.process import wait_until
-
+def storm_is_over(senders: Senders, acked: int) -> bool:
+    """Wait until more events are acknowledged than were before."""
     return wait_until(lambda: senders.acked > acked + 50, deadline_seconds=60)
 
 

@@ -27,7 +27,7 @@ KILLED = -signal.SIGKILL
 
 
 class Step(NamedTuple):
-    """Where to die: at the nth crossing of a drain, or before or after the nth call of one of a world's parts."""
+    """Where to die: at the nth crossing of a drain's step, or around the nth call of one of a world's parts."""
 
     when: Literal["crossing", "before", "after"]
     name: str

@@ -1,4 +1,4 @@
-"""A TCP proxy that treats its connections badly: it cuts them in the middle, or leaves them open and passes nothing on."""
+"""A TCP proxy that treats its connections badly: it cuts them, or leaves them open and passes nothing on."""
 
 import asyncio
 import contextlib
@@ -32,6 +32,7 @@ class Proxy:
         self.stalls = 0
         self._target = port
         self._links: set[_Link] = set()
+        self._served: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
 
     @contextlib.contextmanager
@@ -73,6 +74,10 @@ class Proxy:
             return
         link = _Link(writer, far_writer)
         self._links.add(link)
+        serving = asyncio.current_task()
+        assert serving is not None
+        self._served.add(serving)
+        serving.add_done_callback(self._served.discard)
         try:
             await asyncio.wait(
                 {
@@ -96,5 +101,5 @@ class Proxy:
         server.close()
         for link in list(self._links):
             link.cut()
-        while self._links:
-            await asyncio.sleep(0)
+        if self._served:
+            await asyncio.wait(self._served)

@@ -54,7 +54,10 @@ class Shared:
         return int(str(fetch_value(self.system.postgres.url, "SELECT count(*) FROM inbox")))
 
     def post(self, event: Sent, *, ack: str = "journal") -> tuple[int, str | None]:
-        """Report an event of an unpriced model once; the status and what `Retry-After` says."""
+        """Report an event of an unpriced model once; the status and what `Retry-After` says.
+
+        An empty `ack` leaves it to the receiver what an acknowledgement means.
+        """
         body: dict[str, object] = {
             "id": event.event_id,
             "tenant": event.tenant,
@@ -65,7 +68,7 @@ class Shared:
         connection = http.client.HTTPConnection(urlsplit(self.system.serves[0].url).netloc, timeout=60)
         headers = {"authorization": f"Bearer {self.system.key}", "content-type": "application/json"}
         with contextlib.closing(connection):
-            connection.request("POST", f"/v1/events?ack={ack}", json.dumps(body), headers)
+            connection.request("POST", f"/v1/events?ack={ack}" if ack else "/v1/events", json.dumps(body), headers)
             with connection.getresponse() as answer:
                 answer.read()
                 if answer.status == 202:

@@ -89,3 +89,19 @@ def refused(valkey: redis.Redis) -> bool:
     except redis.exceptions.OutOfMemoryError:
         return True
     return False
+
+
+def test_a_receiver_that_started_without_valkey_takes_events_without_postgres_later(shared: Shared) -> None:
+    system = shared.system
+    system.await_rest()
+    system.valkey.kill()
+    system.serves[0].kill()
+    system.serves[0].start()
+    system.await_ready()
+    system.valkey.restart()
+    system.postgres.kill()
+    # By default an acknowledgement means the journal again: no drain and no ledger is waited for.
+    event = unpriced("acme", "without-either-in-turn", 1)
+    eventually(lambda: shared.post(event, ack="")[0] == 202, "taken by the journal alone")
+    system.postgres.restart()
+    shared.assert_right()

@@ -15,6 +15,7 @@ from uuid import UUID
 import msgspec
 
 from tollbook.api.auth import authenticate, require_sender
+from tollbook.api.bodies import Exchange
 from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
 from tollbook.api.services import Services
 from tollbook.domain.errors import JournalUnavailable, RejectCode, RequestError, StoreError
@@ -25,7 +26,7 @@ from tollbook.ingest.native import decode
 from tollbook.pipeline.accept import Ack
 from tollbook.pipeline.resolve import Sender
 from tollbook.ports.received import ReceivedRequest
-from tollbook.telemetry import Answered, Rejected, StoreTrouble, Unpriced
+from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -34,6 +35,8 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 EVENTS_PATH = "/v1/events"
 WEBHOOK_PATH = "/webhook/receive/"
 _JSON = b"application/json"
+_READ = "tollbook.read"
+"""Set in the scope once the whole body is in."""
 _ACKS: dict[str, Ack] = {"journal": "journal", "ledger": "ledger"}
 _REQUEST_IDS = (b"idempotency-key", b"webhook-id", b"x-idempotency-key")
 _SECRETS = frozenset(
@@ -65,18 +68,17 @@ class IntakeApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request."""
-        started = self._services.clock.monotonic()
         try:
             status, body = await self._answer_of(scope, receive)
         except _Disconnected:
             return
         except Problem as problem:
-            status = problem.status
             headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
-            await _answer(send, status, MEDIA_TYPE, problem.body(), headers)
+            if _READ not in scope:
+                send = Exchange(scope, receive, send).send
+            await _answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
         else:
             await _answer(send, status, _JSON, body)
-        self._services.telemetry.record(Answered(status, self._services.clock.monotonic() - started))
 
     async def _answer_of(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         try:
@@ -97,7 +99,7 @@ class IntakeApp:
         principal = authenticate(self._services.directory, _text_of(headers, b"authorization"))
         require_sender(principal)
         sender = Sender(tenant=principal.tenant, request_id=_request_id(headers))
-        body = await self._read(headers, receive)
+        body = await self._read(scope, headers, receive)
         taken = await self._take(body, headers, sender, self._ack(scope))
         if taken.accepted == 1 and not taken.rejections:
             return 202, _ONE_ACCEPTED
@@ -114,7 +116,7 @@ class IntakeApp:
         now = services.clock.now()
         received_id = str(UUID(bytes=minted(int(now.timestamp() * 1000), os.urandom(10))))
         sender = Sender(tenant=token.tenant, source=token.source, request_id=_request_id(headers))
-        body = await self._read(headers, receive)
+        body = await self._read(scope, headers, receive)
         kept = asyncio.create_task(self._keep(token.token_id, _received(scope, body, received_id, now)))
         try:
             taken = await self._take(body, headers, sender, self._ack(scope))
@@ -129,7 +131,7 @@ class IntakeApp:
         except JournalUnavailable as trouble:
             self._services.telemetry.record(StoreTrouble("valkey", "received request is not listed", str(trouble)))
 
-    async def _read(self, headers: dict[bytes, bytes], receive: Receive) -> bytes:
+    async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
         bytes_max = self._services.limits.body_bytes_max
         declared = headers.get(b"content-length", b"")
         if declared.isdigit() and int(declared) > bytes_max:
@@ -146,6 +148,7 @@ class IntakeApp:
                 raise RequestError(RejectCode.BODY_TOO_LARGE, f"a body has {bytes_max} bytes at most", status=413)
             chunks.append(chunk)
             if not message.get("more_body", False):
+                scope[_READ] = True
                 return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
     async def _take(self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack) -> _Taken:

@@ -26,7 +26,7 @@ from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import StoreTrouble
 
 _RETRY_S = 1.0
-_ACK_S = 30.0
+_ACK_ASKED_S = 2.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -43,15 +43,13 @@ class Receiver:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
-        if scope["type"] == "http":
-            exchange = Exchange(scope, receive, send)
-            receive, send = exchange.receive, exchange.send
-        if scope["type"] == "http" and self._intake is not None and self._intake.takes(scope["path"]):
-            await self._intake(scope, receive, send)
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif self._intake is not None and self._intake.takes(scope["path"]):
+            await self._intake(scope, receive, send)
         elif self._api is not None:
-            await self._api(scope, receive, send)
+            exchange = Exchange(scope, receive, send)
+            await self._api(scope, exchange.receive, exchange.send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -127,8 +125,8 @@ def end_with_parent() -> None:
 async def follow_ack(world: World, services: Services) -> None:
     """Ask now and then what this Valkey survives: it may have been away when the receiver started, or be another."""
     while True:
-        await world.clock.pause(_ACK_S)
-        services.ack = await ack_for(world.settings, world.store)
+        await world.clock.pause(_ACK_ASKED_S)
+        services.ack = await ack_for(world.settings, world.store, services.ack)
 
 
 async def store_prices(world: World, cards: list[PriceCard], book: PriceBook) -> None:

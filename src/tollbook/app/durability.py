@@ -60,8 +60,14 @@ def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode()
 
 
-async def ack_for(settings: Settings, store: "Redis") -> Ack:
-    """What an acknowledgement means by default: `auto` is the journal where it survives a restart, else the ledger."""
+async def ack_for(settings: Settings, store: "Redis", known: Ack = "ledger") -> Ack:
+    """What an acknowledgement means by default: `auto` is the journal where it survives a restart, else the ledger.
+
+    A server that says nothing, because it is away or will not, leaves it at what was `known` before.
+    """
     if settings.ack != "auto":
         return settings.ack
-    return "journal" if (await ask_valkey(store)).survives_restart else "ledger"
+    facts = await ask_valkey(store)
+    if facts.append_only is None:
+        return known
+    return "journal" if facts.survives_restart else "ledger"

@@ -14,7 +14,6 @@ from prometheus_client.registry import Collector
 from tollbook.api.services import Backlog
 from tollbook.telemetry import (
     Accepted,
-    Answered,
     Drained,
     LoopFailed,
     Rebuilt,
@@ -87,14 +86,12 @@ class Metrics:
             "tollbook_events_accepted", "Events acknowledged, by where they were kept", ["via"], registry=registry
         )
         self.accepted = {via: accepted.labels(via) for via in ("journal", "inbox")}
-        self.answers = Histogram(
-            "tollbook_intake_seconds",
-            "Seconds from a request with events to its answer, by class of status",
-            ["status"],
+        self.kept = Histogram(
+            "tollbook_accept_seconds",
+            "Seconds that the first event of a record waited until it was kept",
             registry=registry,
             buckets=_SECONDS,
         )
-        self._answered = {hundreds: self.answers.labels(f"{hundreds}xx") for hundreds in (2, 4, 5)}
         self.rejected = Counter(
             "tollbook_items_rejected", "Items of requests refused, by code", ["code"], registry=registry
         )
@@ -140,10 +137,9 @@ class Metrics:
     def record(self, happened: TelemetryRecord) -> None:
         """Count one record and log what an operator wants to see."""
         match happened:
-            case Accepted(events, via):
+            case Accepted(events, via, seconds):
                 self.accepted[via].inc(events)
-            case Answered(status, seconds):
-                self._answered[status // 100].observe(seconds)
+                self.kept.observe(seconds)
             case Rejected(items, code):
                 self.rejected.labels(code).inc(items)
             case Unpriced(tenant, model):

@@ -138,7 +138,7 @@ class Up:
         self._data.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             valkey = stack.enter_context(ValkeyServer.start(self._data / "valkey", fsync="always"))
-            postgres = stack.enter_context(PostgresServer.start(self._data / "postgres"))
+            postgres = stack.enter_context(PostgresServer.start(self._data / "postgres", settings=postgres_memory()))
             metrics = self._data / "metrics"
             metrics.mkdir(exist_ok=True)
             for left in metrics.glob("*.db"):
@@ -218,6 +218,12 @@ async def prepare(settings: Settings, data: Path) -> Access:
     )
     access.write(data)
     return access
+
+
+def postgres_memory() -> dict[str, str]:
+    """An eighth of the machine's memory for Postgres's own cache, between 128 MB and 1 GB: taken as it fills."""
+    megabytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    return {"shared_buffers": f"{min(max(megabytes // 8, 128), 1_024)}MB"}
 
 
 def require_free(host: str, port: int) -> None:

@@ -16,6 +16,7 @@ from tollbook.ledger.queries import Queries
 from tollbook.ports.ledger import Batch, Booked
 
 WEEK_S = 7 * 86_400
+_LOOKED_UP_BATCHES = 32
 IDENTITY_KEPT = timedelta(days=77)
 """35 days of dedupe window, counted from the last receipt of an id minted up to a week before it, in whole weeks."""
 
@@ -28,6 +29,10 @@ def week_of(at: datetime) -> int:
 def oldest_week(now: datetime) -> int:
     """The oldest generation in which an identity may stand."""
     return week_of(now - IDENTITY_KEPT)
+
+
+class _Repeated(Exception):  # noqa: N818 - rolls a claim back, goes no further
+    """An identity stands twice in one batch."""
 
 
 class _Outcome(NamedTuple):
@@ -43,6 +48,7 @@ class Booking:
     def __init__(self, pool: asyncpg.Pool, queries: Queries) -> None:
         self._pool = pool
         self._sql = queries
+        self._looked_up_next = 0
 
     async def book(self, partition: int, batch: Batch, now: datetime) -> Booked:
         """Book a batch in one transaction, each identity once; raises `LedgerRefused` where a row is poison."""
@@ -86,15 +92,10 @@ class Booking:
             return _Outcome((), 0, 0, ())
         status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
         staged = int(status.rpartition(" ")[2])
-        known = await connection.fetch(self._sql["staging_drop_known_timed"])
-        known += await connection.fetch(self._sql["staging_drop_known_untimed"], oldest_week(now), week_of(now))
-        status = await connection.execute(self._sql["identity_insert"], week_of(now))
-        new = int(status.rpartition(" ")[2])
-        repeats = staged - len(known) - new
-        if repeats:
-            dropped = await connection.fetch(self._sql["staging_drop_repeats"])
-            invariant(len(dropped) == repeats, "identities claimed and rows kept differ")
-            known += dropped
+        known = await connection.fetch(self._sql["staging_drop_known_untimed"], oldest_week(now), week_of(now))
+        if not await self._claim_all(connection, staged - len(known), now):
+            known += await self._claim_new(connection, staged - len(known), now)
+        new = staged - len(known)
         conflicts = {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]}
         if not new:
             return _Outcome((), 0, staged, _rows_of(rows, conflicts))
@@ -103,6 +104,36 @@ class Booking:
         await connection.execute(self._sql["rollup_hour_add"])
         await connection.execute(self._sql["run_total_add"])
         return _Outcome(touches_of(totals), new, staged - new, _rows_of(rows, conflicts))
+
+    async def _claim_all(self, connection: Connection, staged: int, now: datetime) -> bool:
+        """Claim every staged identity as if none were known: one descent of the index a row instead of three.
+
+        False, with nothing claimed, where one is known or stands twice; the next batches are then looked up first,
+        since repeats come in runs and each failed claim leaves dead rows behind.
+        """
+        if self._looked_up_next > 0:
+            self._looked_up_next -= 1
+            return False
+        try:
+            async with connection.transaction():
+                status = await connection.execute(self._sql["identity_claim"], week_of(now))
+                if int(status.rpartition(" ")[2]) != staged:
+                    raise _Repeated
+        except (asyncpg.UniqueViolationError, _Repeated):
+            self._looked_up_next = _LOOKED_UP_BATCHES
+            return False
+        return True
+
+    async def _claim_new(self, connection: Connection, staged: int, now: datetime) -> list[asyncpg.Record]:
+        """Claim what is new and take the rest out of staging: what is known, and what stands twice."""
+        known: list[asyncpg.Record] = await connection.fetch(self._sql["staging_drop_known_timed"])
+        status = await connection.execute(self._sql["identity_insert"], week_of(now))
+        repeats = staged - len(known) - int(status.rpartition(" ")[2])
+        if repeats:
+            dropped = await connection.fetch(self._sql["staging_drop_repeats"])
+            invariant(len(dropped) == repeats, "identities claimed and rows kept differ")
+            known += dropped
+        return known
 
     async def _close(
         self,

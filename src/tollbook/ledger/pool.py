@@ -17,8 +17,6 @@ _REFUSED_CLASSES = ("22", "23", "54")
 
 
 _SESSION = {"application_name": "tollbook", "jit": "off", "synchronous_commit": "on"}
-# Without seqscan off, a plan made while a new week is empty would scan it as it fills, until statistics catch up.
-_BOOKING = {"enable_hashjoin": "off", "enable_mergejoin": "off", "enable_seqscan": "off"}
 
 
 @asynccontextmanager
@@ -39,9 +37,7 @@ async def connect_pool(
 ) -> asyncpg.Pool:
     """A pool that connects lazily, so that a process can start while Postgres is away.
 
-    Raises nothing for an absent server: the first use does. With `staging`, each connection has the landing table and
-    looks identities up by index, row by row: a batch is small, the identities are many and grow, and a plan that
-    scans them all would cost more with every day.
+    Raises nothing for an absent server: the first use does. With `staging`, each connection has the landing table.
     """
 
     async def prepare(connection: asyncpg.Connection) -> None:
@@ -58,7 +54,7 @@ async def connect_pool(
         max_inactive_connection_lifetime=0,
         # An acknowledged commit that a crash can lose would break `ack=ledger` and the fence. Given at the start of the
         # session, because the pool resets whatever is set later.
-        server_settings={**_SESSION, **(_BOOKING if staging else {})},
+        server_settings=_SESSION,
     )
 
 

@@ -47,7 +47,7 @@ class Intake:
     ) -> None:
         self._journal = journal
         self._ledger = ledger
-        self._clock = clock
+        self.clock = clock
         self._telemetry = telemetry
         self._settings = settings
         self._lanes: dict[int, _Lane] = {}
@@ -78,16 +78,20 @@ class Intake:
             lane = self._lanes[partition] = _Lane(partition, self, self._settings)
         return lane
 
-    async def keep(self, record: Record) -> None:
-        """Put a record into the journal, or into the inbox where the journal is away or will not take it."""
+    async def keep(self, record: Record, since: float) -> None:
+        """Put a record into the journal, or into the inbox where the journal is away or will not take it.
+
+        `since` is when, by the monotonic clock, its first event came.
+        """
         if self._probing is None and await self._journalled(record):
+            self._telemetry.record(Accepted(record.events, "journal", self.clock.monotonic() - since))
             return
         try:
             await self._ledger.inbox_append(record)
         except LedgerUnavailable as trouble:
             self._telemetry.record(StoreTrouble("postgres", "record is refused", str(trouble)))
             raise
-        self._telemetry.record(Accepted(record.events, "inbox"))
+        self._telemetry.record(Accepted(record.events, "inbox", self.clock.monotonic() - since))
 
     async def _journalled(self, record: Record) -> bool:
         try:
@@ -99,7 +103,6 @@ class Intake:
             return False
         if posted.code is PostCode.REFUSED_OVERFLOW:
             return False
-        self._telemetry.record(Accepted(record.events, "journal"))
         for tenant in posted.throttled:
             self._telemetry.record(Throttled(tenant))
         return True
@@ -108,7 +111,7 @@ class Intake:
         """Ask until the journal answers: a hung Valkey costs this task its time-outs, not each sender one."""
         try:
             while True:
-                await self._clock.pause(self._settings.journal_probe_s)
+                await self.clock.pause(self._settings.journal_probe_s)
                 try:
                     await self._journal.now_ms(partition)
                 except JournalUnavailable:
@@ -126,6 +129,7 @@ class _Lane:
         self._intake = intake
         self._settings = settings
         self._waiting: deque[tuple[Chunk, asyncio.Future[bytes]]] = deque()
+        self._first_came = 0.0
         self._waiting_events = 0
         self._sending: asyncio.Task[None] | None = None
 
@@ -134,6 +138,8 @@ class _Lane:
         if self._waiting_events >= self._settings.waiting_events_max:
             raise Overloaded(f"partition {self._partition} has {self._waiting_events} events waiting")
         kept: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        if not self._waiting:
+            self._first_came = self._intake.clock.monotonic()
         self._waiting.append((chunk, kept))
         self._waiting_events += len(chunk.rows)
         if self._sending is None:
@@ -143,9 +149,10 @@ class _Lane:
     async def _send(self) -> None:
         try:
             while self._waiting:
+                since = self._first_came
                 chunks, kept = self._take()
                 try:
-                    nonce = await self._keep(chunks)
+                    nonce = await self._keep(chunks, since)
                 except StoreError as trouble:
                     for future in _undone(kept):
                         future.set_exception(trouble)
@@ -171,7 +178,7 @@ class _Lane:
         self._waiting_events -= events
         return chunks, kept
 
-    async def _keep(self, chunks: list[Chunk]) -> bytes:
+    async def _keep(self, chunks: list[Chunk], since: float) -> bytes:
         nanos = chunks[0].nanos
         for chunk in chunks[1:]:
             for place, amount in chunk.nanos.items():
@@ -183,7 +190,7 @@ class _Lane:
             touches=tuple(Touch(place.tenant, place.window, amount) for place, amount in nanos.items()),
             rows=b"".join(row for chunk in chunks for row in chunk.rows),
         )
-        await self._intake.keep(record)
+        await self._intake.keep(record, since)
         return record.nonce
 
 

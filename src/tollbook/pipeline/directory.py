@@ -32,6 +32,7 @@ class Directory:
         self._zone = zone
         self._keys: dict[str, StoredKey] = {}
         self._tokens: dict[bytes, StoredToken] = {}
+        self._recognised: dict[str, Principal] = {}
         self.tenancy = Tenancy()
         self.loaded = False
 
@@ -52,6 +53,7 @@ class Directory:
 
     def _take(self, snapshot: Snapshot) -> None:
         self._keys = {key.principal.key_id: key for key in snapshot.keys}
+        self._recognised = {}
         self._tokens = {token.token_hash: token for token in snapshot.tokens}
         self.tenancy = Tenancy(
             version=snapshot.version,
@@ -64,12 +66,17 @@ class Directory:
 
     def principal(self, key: str) -> Principal | None:
         """Whose key this is, or None where no key in force matches."""
+        known = self._recognised.get(key)
+        if known is not None:
+            return known
         mark, _, rest = key.partition("_")
         key_id, _, secret = rest.partition("_")
         stored = self._keys.get(key_id)
-        if mark != _KEY_MARK or stored is None:
+        if mark != _KEY_MARK or stored is None or not hmac.compare_digest(_hash(secret), stored.secret_hash):
             return None
-        return stored.principal if hmac.compare_digest(_hash(secret), stored.secret_hash) else None
+        # Only keys in force get in, so there are never more of them than keys.
+        self._recognised[key] = stored.principal
+        return stored.principal
 
     def webhook(self, token: str) -> StoredToken | None:
         """The source a webhook token stands for, or None where no token in force matches."""

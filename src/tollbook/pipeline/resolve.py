@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from struct import Struct
 from typing import NamedTuple, Protocol
 from zlib import crc32
@@ -32,6 +32,7 @@ DEFAULT_SOURCE = "default"
 
 _COUNTS = Struct(">6i")
 _UNPRICED = int(QuoteFlag.UNPRICED)
+_DAY_MS = 86_400_000
 _PLACES_MAX = 100_000
 """Tenants and agents remembered; each costs about 400 bytes."""
 
@@ -136,8 +137,8 @@ class Resolver:
         if ts is None:
             ts, ts_micros = request.now, request.now_micros
         else:
-            request.check_time(ts)
             ts_micros = pg_micros(ts)
+            request.check_time(ts_micros)
         source = event.source or request.source
         entry_id, generation = request.identity(tenant, source, event.id, index)
         place = self._places.get(tenant)
@@ -208,13 +209,13 @@ class _Request:
         self._now_ms = int(now.timestamp() * 1000)
         self._request_id = sender.request_id
         self._alone = alone
-        self._latest = now + timedelta(milliseconds=limits.future_ms_max)
-        self._earliest = now - timedelta(days=limits.past_days_max)
+        self._limits = limits
 
-    def check_time(self, ts: datetime) -> None:
-        if ts > self._latest:
+    def check_time(self, ts_micros: int) -> None:
+        ahead_ms = (ts_micros - self.now_micros) // 1000
+        if ahead_ms > self._limits.future_ms_max:
             raise _Refused(RejectCode.TS_FUTURE, "ts lies more than five minutes in the future")
-        if ts < self._earliest:
+        if ahead_ms < -self._limits.past_days_max * _DAY_MS:
             raise _Refused(
                 RejectCode.TS_TOO_OLD, "ts lies before the dedupe window: a repeat could not be told from it"
             )
