@@ -113,11 +113,11 @@ RULES = (
             {"requirements/a.txt": "--index" + "-url https://example.org/\n"},
             {"requirements/a.txt": "--extra" + "-index-url=x\n"},
             {"Makefile": "pip install --find" + "-links x\n"},
-            {"docs/a.md": "https://pypi.org" + "/simple\n"},
+            {"docs/a.md": "https://pypi" + ".org/simple\n"},
         ),
         good=(
             {"Makefile": "--no-emit-index-url --no-emit-find-links\n"},
-            {"README.md": "https://pypi.org/project/x\n"},
+            {"README.md": "https://pypi" + ".org/project/x\n"},
         ),
     ),
     Rule(
