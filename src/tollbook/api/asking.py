@@ -91,4 +91,6 @@ def name_of(text: str, what: str) -> str:
     name = text.replace(SLASH_INSIDE, "/")
     if not name or len(name) > _NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
         raise Problem(400, "field_invalid", f"{what} is no name: 1 to {_NAME_CHARS_MAX} printable characters")
+    if what == "tenant" and any(mark in name for mark in ":{}"):
+        raise Problem(400, "field_invalid", "a tenant's name holds no ':', '{' or '}'")
     return name
