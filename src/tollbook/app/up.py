@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -124,7 +124,8 @@ class Up:
     def __init__(self, data: Path, settings: Settings) -> None:
         self._data = data
         self._settings = settings
-        self._stopping = threading.Event()
+        # A plain flag: a handler that interrupts a lock's owner, as a second Ctrl-C does, would wait for it for ever.
+        self._stopping = False
         self.children: list[Child] = []
         self.access: Access | None = None
 
@@ -161,18 +162,23 @@ class Up:
     @property
     def stopping(self) -> bool:
         """Whether `stop` was called, which can be before everything is ready."""
-        return self._stopping.is_set()
+        return self._stopping
 
     def wait(self) -> None:
         """Start what dies again, until `stop`."""
-        while not self._stopping.wait(_LOOK_S):
+        while not self._stops_within(_LOOK_S):
             for child in self.children:
-                if child.died and not self._stopping.wait(_RESTART_S):
+                if child.died and not self._stops_within(_RESTART_S):
                     child.start()
+
+    def _stops_within(self, seconds: float) -> bool:
+        if not self._stopping:
+            time.sleep(seconds)
+        return self._stopping
 
     def stop(self) -> None:
         """Let `wait` return."""
-        self._stopping.set()
+        self._stopping = True
 
     def stop_on_signals(self) -> None:
         """Let SIGINT and SIGTERM stop what runs."""
@@ -190,7 +196,7 @@ class Up:
             if died or waited > _READY_S:
                 what = f"`tollbook {died[0]}` ended" if died else f"not ready within {_READY_S:.0f} s"
                 raise StoreError(f"{what}; see {self._data}/*.log")
-            if self._stopping.wait(_LOOK_S):
+            if self._stops_within(_LOOK_S):
                 return
             waited += _LOOK_S
 
