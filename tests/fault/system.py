@@ -221,5 +221,11 @@ class System:
             await world.close()
 
 
+def unexpected(log: Path) -> str:
+    """What a role printed beside its own reports of troubled stores: tracebacks, above all."""
+    told = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("{")]
+    return "\n".join(told[:80])
+
+
 def _end_of(log: Path) -> str:
     return "\n".join(log.read_text(errors="replace").splitlines()[-15:]) if log.exists() else "(none)"
