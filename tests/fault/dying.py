@@ -102,7 +102,7 @@ async def accept(world: World, body: bytes, *, inbox: bool = False) -> None:
 
 def _drain(settings: Settings, step: Step) -> None:
     async def run() -> None:
-        world = await World.open(settings)
+        world = await World.open(settings, books=True)
         await world.directory.refresh()
         fate = _Fate(step)
         fate.await_call(world)
@@ -116,7 +116,7 @@ def _drain(settings: Settings, step: Step) -> None:
 
 def _receive(settings: Settings, step: Step, body: bytes, inbox: bool) -> None:
     async def run() -> None:
-        world = await World.open(settings)
+        world = await World.open(settings, books=True)
         _Fate(step).await_call(world)
         await accept(world, body, inbox=inbox)
 

@@ -212,13 +212,19 @@ class System:
 
     async def _prepare(self) -> None:
         await migrate(self.postgres.url, partitions=self.partitions)
-        world = await World.open(self.settings)
+        world = await World.open(self.settings, books=True)
         try:
             self.key = await mint_key(world.config, Role.INGEST, note="fault tests")
             for tenant, limit_nanos in self.limits.items():
                 await world.config.set_limit(tenant, limit_nanos, "fault tests")
         finally:
             await world.close()
+
+
+def unexpected(log: Path) -> str:
+    """What a role printed beside its own reports of troubled stores: tracebacks, above all."""
+    told = [line for line in log.read_text(errors="replace").splitlines() if not line.startswith("{")]
+    return "\n".join(told[:80])
 
 
 def _end_of(log: Path) -> str:

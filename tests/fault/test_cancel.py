@@ -16,7 +16,7 @@ END_S = 20.0
 def test_a_cancelled_drain_ends_wherever_it_is(postgres_server: PostgresServer, valkey_url: str) -> None:
     async def run(postgres_url: str) -> None:
         await migrate(postgres_url, partitions=1)
-        world = await World.open(Settings(postgres_url=postgres_url, valkey_url=valkey_url))
+        world = await World.open(Settings(postgres_url=postgres_url, valkey_url=valkey_url), books=True)
         random = Random("cancellations")
         try:
             for _ in range(CANCELLATIONS):

@@ -1,14 +1,22 @@
 """Connections to both stores that are cut in the middle or go silent, at random: the books stay right."""
 
+import asyncio
 import contextlib
 import threading
 from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit, urlunsplit
 
+import pytest
+import uvloop
+from redis.asyncio import Connection, ConnectionPool, Redis
+
 from tests.fault.proxy import HOST, Proxy
 from tests.fault.shared import eventually
-from tests.fault.system import System
+from tests.fault.system import System, unexpected
+from tollbook.domain.errors import JournalUnavailable
+from tollbook.journal.keys import Keys
+from tollbook.journal.valkey import ValkeyJournal
 
 SEED = "sockets"
 HARMS = 300
@@ -47,6 +55,27 @@ def test_the_books_are_right_whatever_connection_is_cut_or_goes_silent(tmp_path:
         tally = senders.stop()
         system.await_rest()
         verdict = system.audit(tally)
-        assert not verdict.differences, "\n".join(verdict.differences)
+        logs = [unexpected(process.log) for process in (*system.serves, *system.drains)]
+        assert not verdict.differences, "\n".join([*verdict.differences, *logs])
         assert sum(proxy.cuts for proxy in proxies) > HARMS / 10
         assert sum(proxy.stalls for proxy in proxies) > HARMS / 60
+
+
+class LostBeforeUse(Connection):
+    """A connection that is lost between the driver's check of it and its use."""
+
+    async def send_packed_command(self, command: object, check_health: bool = True) -> None:
+        self._writer.transport.abort()
+        await asyncio.sleep(0)
+        await super().send_packed_command(command, check_health)
+
+
+def test_a_connection_lost_before_its_use_means_that_valkey_is_away(valkey_url: str) -> None:
+    async def ask() -> None:
+        pool = ConnectionPool.from_url(valkey_url, connection_class=LostBeforeUse)
+        async with Redis(connection_pool=pool) as store:
+            with pytest.raises(JournalUnavailable):
+                await ValkeyJournal(store, Keys()).complete(0)
+        await pool.aclose()
+
+    uvloop.run(ask())

@@ -68,7 +68,7 @@ class Ground:
     @asynccontextmanager
     async def world(self) -> AsyncIterator[World]:
         """The product's own parts on the ground."""
-        world = await World.open(self.settings)
+        world = await World.open(self.settings, books=True)
         try:
             await world.directory.refresh()
             yield world

@@ -31,6 +31,7 @@ from tollbook.ports.journal import (
 
 _HEAD = "-"
 _SCANNED_KEYS = 1_000
+_LOST = "the handler is closed"
 _pack = msgspec.msgpack.encode
 
 
@@ -45,6 +46,11 @@ async def translated() -> AsyncIterator[None]:
         raise JournalUnavailable(f"Valkey refuses: {error}") from error
     except RedisError as error:
         raise JournalUnavailable(f"Valkey failed: {error}") from error
+    except RuntimeError as error:
+        # How uvloop says that a connection was lost between the driver's check of it and its use.
+        if _LOST not in str(error):
+            raise
+        raise JournalUnavailable(f"Valkey's connection was lost: {error}") from error
 
 
 def _ms(at: datetime) -> int:
