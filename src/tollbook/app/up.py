@@ -167,9 +167,13 @@ class Up:
     def wait(self) -> None:
         """Start what dies again, until `stop`."""
         while not self._stops_within(_LOOK_S):
-            for child in self.children:
-                if child.died and not self._stops_within(_RESTART_S):
-                    child.start()
+            self.revive()
+
+    def revive(self) -> None:
+        """Start what has died, after a moment: a role that dies at once must not be started without end."""
+        for child in self.children:
+            if child.died and not self._stops_within(_RESTART_S):
+                child.start()
 
     def _stops_within(self, seconds: float) -> bool:
         if not self._stopping:

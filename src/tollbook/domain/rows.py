@@ -37,41 +37,6 @@ def pg_day(day: date) -> int:
     return day.toordinal() - _PG_EPOCH_DAY
 
 
-class Names(msgspec.Struct, frozen=True, gc=False):
-    """The texts that calls of one agent share; a row's most repeated part."""
-
-    tenant: str
-    agent: str
-    roles: str
-    model: str
-    provider: str | None
-    source: str
-    run: str | None
-    service_tier: str | None
-
-
-class Figures(msgspec.Struct, frozen=True, gc=False):
-    """The fixed-size part of a row. Instants and days are as PostgreSQL stores them."""
-
-    entry_id: bytes
-    generation: int
-    fingerprint: int
-    ts: int
-    day: int
-    window_start: int
-    window_end: int
-    cost_nanos: int
-    price_id: int
-    reported_nanos: int
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    reasoning: int
-    flags: int
-
-
 class RowEncoder:
     """Encodes rows; keeps the encoded names it met last, bounded."""
 
@@ -89,7 +54,7 @@ class RowEncoder:
 
 
 def encode_row(figures: tuple[int | bytes, ...], names: bytes, tail: bytes) -> bytes:
-    """A whole row from its figures (in the order of `Figures`), encoded names and encoded tail."""
+    """A whole row from its figures (in the order of the staging table), encoded names and encoded tail."""
     # Each figure goes in behind its length; one pack call for all of them is what makes a row cost a microsecond.
     (entry_id, generation, fingerprint, ts, day, start, end, cost, price_id, reported, *counts, flags) = figures
     return (
@@ -127,11 +92,6 @@ def split_rows(rows: bytes) -> Iterator[bytes]:
             (length,) = _LENGTH.unpack_from(rows, at)
             at += 4 + max(length, 0)
         yield rows[start:at]
-
-
-def copy_stream(batches: list[bytes]) -> bytes:
-    """Runs of rows as one binary COPY input."""
-    return b"".join((COPY_HEADER, *batches, COPY_TRAILER))
 
 
 def has_known_layout(rows: bytes) -> bool:

@@ -70,6 +70,12 @@ class _Days:
         self.spend.append(self._keys.spend(tenant, day))
         return self.index.setdefault(tenant, len(self.index) + 1)
 
+    def total(self, touch: Touch) -> tuple[int, str, int, int, str]:
+        """A day's total as settle.lua and rebuild_load.lua take it."""
+        window = touch.window
+        place = self.add(touch.tenant, window.day)
+        return place, window.day.isoformat(), _ms(window.start), _ms(window.end), str(touch.nanos)
+
     def tenant_keys(self) -> list[str]:
         return [self._keys.tenant(self._partition, tenant) for tenant in self.index]
 
@@ -141,16 +147,7 @@ class ValkeyJournal:
     async def settle(self, partition: int, settlement: Settlement) -> Settled:
         """Set totals under the fence and remove drained records."""
         days = _Days(self._keys, partition)
-        totals = [
-            (
-                days.add(touch.tenant, touch.window.day),
-                touch.window.day.isoformat(),
-                _ms(touch.window.start),
-                _ms(touch.window.end),
-                str(touch.nanos),
-            )
-            for touch in settlement.totals
-        ]
+        totals = [days.total(touch) for touch in settlement.totals]
         known = {touch.key for touch in settlement.totals}
         for tenant, day in dict.fromkeys(key for record in settlement.records for key in record.touches):
             if (tenant, day) not in known:
@@ -194,18 +191,7 @@ class ValkeyJournal:
     async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
         """Restore some totals; False: start over."""
         days = _Days(self._keys, partition)
-        packed = _pack(
-            [
-                (
-                    days.add(touch.tenant, touch.window.day),
-                    touch.window.day.isoformat(),
-                    _ms(touch.window.start),
-                    _ms(touch.window.end),
-                    str(touch.nanos),
-                )
-                for touch in totals
-            ]
-        )
+        packed = _pack([days.total(touch) for touch in totals])
         keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
         async with translated():
             code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed)
