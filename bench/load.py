@@ -67,13 +67,25 @@ class Connection:
     """One keep-alive connection with at most one request on its way."""
 
     def __init__(self, target: Target) -> None:
+        self._address = (target.host, target.port)
+        self.sent_at = 0.0
+        self.got = b""
+        self.request = b""
+        self.connect()
+
+    def connect(self) -> None:
+        """Connect, anew where the server has closed."""
         self.socket = socket.socket()
         # A whole body fits, so that a send never waits while other connections could go on.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SEND_BUFFER_BYTES)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.connect((target.host, target.port))
-        self.sent_at = 0.0
-        self.got = b""
+        self.socket.connect(self._address)
+
+    def send(self, request: bytes) -> None:
+        """Send one request; a connection found closed is made anew."""
+        self.request = request
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self.socket.sendall(request)
 
 
 class Sender:
@@ -90,10 +102,12 @@ class Sender:
         self._poll = select.epoll()
         self._connections = {}
         for _ in range(target.connections):
-            connection = Connection(target)
-            self._connections[connection.socket.fileno()] = connection
-            self._poll.register(connection.socket, select.EPOLLIN)
+            self._watch(Connection(target))
         self._usual_length = -1
+
+    def _watch(self, connection: Connection) -> None:
+        self._connections[connection.socket.fileno()] = connection
+        self._poll.register(connection.socket, select.EPOLLIN)
 
     def carry_out(self, order: Order) -> Sent:
         """Send what is ordered and wait for the last answer."""
@@ -136,7 +150,7 @@ class Sender:
             body = self._bodies.next()
             request = b"%b%d\r\n\r\n%b" % (self._head, len(body), body)
             connection.sent_at = perf_counter()
-            connection.socket.sendall(request)
+            connection.send(request)
             self._started += self._batch
 
     def _enough(self, order: Order, began: float) -> bool:
@@ -148,9 +162,13 @@ class Sender:
         return began + self._started / order.rate - perf_counter() if order.rate else 0.0
 
     def _receive(self, connection: Connection) -> bool:
-        got = connection.socket.recv(_ANSWER_BYTES_MAX)
+        try:
+            got = connection.socket.recv(_ANSWER_BYTES_MAX)
+        except ConnectionResetError:
+            got = b""
         if not got:
-            raise StoreError("the server closed the connection")
+            self._reconnect(connection)
+            return False
         if connection.got:
             got = connection.got + got
         # Nearly every answer is the usual one, whole; only its length and first line are looked at.
@@ -161,9 +179,21 @@ class Sender:
             self._look_closely(got)
         else:
             self._accepted += self._batch
-        connection.got = b""
+        connection.got = connection.request = b""
         self._took.append(perf_counter() - connection.sent_at)
         return True
+
+    def _reconnect(self, connection: Connection) -> None:
+        """Servers close what was idle for long. A request just sent is sent again: it has ids of its own."""
+        if connection.got:
+            raise StoreError("the server closed the connection amid an answer")
+        self._poll.unregister(connection.socket)
+        del self._connections[connection.socket.fileno()]
+        connection.socket.close()
+        connection.connect()
+        self._watch(connection)
+        if connection.request:
+            connection.send(connection.request)
 
     def _look_closely(self, answer: bytes) -> None:
         accepted = _ACCEPTED.search(answer)

@@ -25,7 +25,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER
 from tollbook.domain.tenancy import Tenancy
 from tollbook.ingest.native import decode
-from tollbook.ledger.booking import Booking, live_weeks, week_of
+from tollbook.ledger.booking import Booking, oldest_week, week_of
 from tollbook.ledger.queries import Queries
 from tollbook.pipeline.resolve import Resolver, Sender
 from tollbook.ports.ledger import Batch
@@ -148,7 +148,7 @@ async def explain_batch(connection: asyncpg.Connection, queries: Queries, batch:
     now = datetime.now(UTC)
     statements: list[tuple[str, tuple[object, ...]]] = [
         ("staging_drop_known_timed", ()),
-        ("staging_drop_known_untimed", (live_weeks(now),)),
+        ("staging_drop_known_untimed", (oldest_week(now), week_of(now))),
         ("identity_insert", (week_of(now),)),
         ("entry_insert", (0, 0)),
         ("daily_spend_add", (0,)),

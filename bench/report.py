@@ -102,12 +102,16 @@ def shown(value: float) -> str:
 
 
 def keep(result: Result, machine: Machine, folder: Path, *, quick: bool) -> None:
-    """File a result and write the table of everything filed in the folder anew."""
+    """File a result and write the table of everything filed in the folder anew, `tried.md` behind it."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = Kept(taken_at=datetime.now(UTC).replace(microsecond=0), quick=quick, machine=machine, result=result)
     (folder / f"{result.name}.json").write_bytes(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
     files = sorted(folder.glob("*.json"))
-    (folder / "README.md").write_text(page([msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]))
+    told = folder / "tried.md"
+    tried = told.read_text() if told.exists() else ""
+    (folder / "README.md").write_text(
+        page([msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]) + tried
+    )
 
 
 def page(kept: list[Kept]) -> str:

@@ -1,6 +1,7 @@
 """The receiver role as an ASGI application: the two intake routes in front, everything else behind them."""
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import signal
@@ -26,6 +27,8 @@ from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import StoreTrouble
 
 _RETRY_S = 1.0
+_GARBAGE_SOUGHT_EVERY = 10_000
+"""Containers made and not let go since the last search; requests make few cycles."""
 _ACK_ASKED_S = 2.0
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -93,6 +96,7 @@ class Receiver:
             "ack": partial(follow_ack, world, services),
         }
         self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")
+        spare_collector()
 
     async def _follow(self, world: World, loops: dict[str, Callable[[], Awaitable[None]]]) -> None:
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
@@ -103,6 +107,13 @@ class Receiver:
             await asyncio.gather(self._loops, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
+
+
+def spare_collector() -> None:
+    """Leave what stands for good, the price book most of all, out of searches for garbage, and search less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_SOUGHT_EVERY)
 
 
 def end_with_parent() -> None:

@@ -14,6 +14,7 @@ from tollbook.app.observe import Metrics
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.journal.audit import ValkeyAudit
+from tollbook.journal.connection import PackingConnection
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -131,6 +132,7 @@ def connect_valkey(settings: Settings) -> "Redis":
     """
     return Redis.from_url(
         settings.valkey_url,
+        connection_class=PackingConnection,
         socket_timeout=settings.valkey_timeout_s,
         socket_connect_timeout=settings.valkey_timeout_s,
         # One more try on a connection that a restarted server has closed; anything else is the caller's decision.

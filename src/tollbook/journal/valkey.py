@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
@@ -14,6 +14,7 @@ from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.record import Journalled, Record, Touch
+from tollbook.domain.window import DayWindow
 from tollbook.journal.keys import Keys
 from tollbook.journal.scripts import Script
 from tollbook.ports.journal import (
@@ -31,6 +32,8 @@ from tollbook.ports.journal import (
 
 _HEAD = "-"
 _SCANNED_KEYS = 1_000
+_NAMES_MAX = 100_000
+"""Tenants whose keys are remembered; each costs about a kilobyte."""
 _LOST = "the handler is closed"
 _pack = msgspec.msgpack.encode
 
@@ -57,30 +60,86 @@ def _ms(at: datetime) -> int:
     return int(at.timestamp() * 1000)
 
 
+class _Named(NamedTuple):
+    """A tenant's day as scripts take it."""
+
+    partition: int
+    window: DayWindow
+    tenant_key: str
+    flag_key: str
+    spend_key: str
+    day: str
+    start_ms: int
+    end_ms: int
+
+
+class _Names:
+    """The day each tenant was last met in, by tenant: its keys and instants are spelt once, not for every record."""
+
+    def __init__(self, keys: Keys) -> None:
+        self.keys = keys
+        self._known: dict[str, _Named] = {}
+
+    def of(self, partition: int, tenant: str, window: DayWindow) -> _Named:
+        found = self._known.get(tenant)
+        if found is None or found.window != window or found.partition != partition:
+            if len(self._known) >= _NAMES_MAX:
+                self._known.clear()
+            found = self._known[tenant] = _Named(
+                partition,
+                window,
+                self.keys.tenant(partition, tenant),
+                self.keys.throttled(tenant),
+                self.keys.spend(tenant, window.day),
+                window.day.isoformat(),
+                _ms(window.start),
+                _ms(window.end),
+            )
+        return found
+
+
 class _Days:
     """Tenants and days of one script call, with the keys it must declare."""
 
-    def __init__(self, keys: Keys, partition: int) -> None:
-        self._keys = keys
+    def __init__(self, names: _Names, partition: int) -> None:
+        self._names = names
         self._partition = partition
         self.index: dict[str, int] = {}
-        self.spend: list[str] = []
+        self.tenant_keys: list[str] = []
+        self._flag_keys: list[str] = []
+        self._spend_keys: list[str] = []
+
+    def named(self, tenant: str, window: DayWindow) -> tuple[int, _Named]:
+        """The place of a tenant, from 1, and what its day is called."""
+        found = self._names.of(self._partition, tenant, window)
+        self._spend_keys.append(found.spend_key)
+        place = self.index.get(tenant)
+        return place or self._place(tenant, found.tenant_key, found.flag_key), found
 
     def add(self, tenant: str, day: date) -> int:
-        self.spend.append(self._keys.spend(tenant, day))
-        return self.index.setdefault(tenant, len(self.index) + 1)
+        """The place of a tenant whose day is known by its date only."""
+        self._spend_keys.append(self._names.keys.spend(tenant, day))
+        return self.tenant(tenant)
+
+    def tenant(self, tenant: str) -> int:
+        """The place of a tenant of which no day is meant."""
+        keys = self._names.keys
+        place = self.index.get(tenant)
+        return place or self._place(tenant, keys.tenant(self._partition, tenant), keys.throttled(tenant))
+
+    def _place(self, tenant: str, tenant_key: str, flag_key: str) -> int:
+        place = self.index[tenant] = len(self.index) + 1
+        self.tenant_keys.append(tenant_key)
+        self._flag_keys.append(flag_key)
+        return place
 
     def total(self, touch: Touch) -> tuple[int, str, int, int, str]:
         """A day's total as settle.lua and rebuild_load.lua take it."""
-        window = touch.window
-        place = self.add(touch.tenant, window.day)
-        return place, window.day.isoformat(), _ms(window.start), _ms(window.end), str(touch.nanos)
-
-    def tenant_keys(self) -> list[str]:
-        return [self._keys.tenant(self._partition, tenant) for tenant in self.index]
+        place, found = self.named(touch.tenant, touch.window)
+        return place, found.day, found.start_ms, found.end_ms, str(touch.nanos)
 
     def derived_keys(self) -> list[str]:
-        return [*(self._keys.throttled(tenant) for tenant in self.index), *self.spend]
+        return [*self._flag_keys, *self._spend_keys]
 
 
 class ValkeyJournal:
@@ -89,6 +148,7 @@ class ValkeyJournal:
     def __init__(self, store: "Redis", keys: Keys) -> None:
         self._store = store
         self._keys = keys
+        self._names = _Names(keys)
         self._post = Script("post")
         self._settle = Script("settle")
         self._rebuild_begin = Script("rebuild_begin")
@@ -107,29 +167,22 @@ class ValkeyJournal:
 
     async def post(self, record: Record) -> Posted:
         """Journal a record and count it as pending, in one step."""
-        days = _Days(self._keys, record.partition)
-        touches = [
-            (
-                days.add(touch.tenant, touch.window.day),
-                touch.tenant,
-                touch.window.day.isoformat(),
-                _ms(touch.window.start),
-                _ms(touch.window.end),
-                str(touch.nanos),
-            )
-            for touch in record.touches
-        ]
+        days = _Days(self._names, record.partition)
+        touches = []
+        for touch in record.touches:
+            place, named = days.named(touch.tenant, touch.window)
+            touches.append((place, touch.tenant, named.day, named.start_ms, named.end_ms, str(touch.nanos)))
         keys = [
             *self._of(record.partition, "epoch", "journal", "open", "limits"),
-            *days.tenant_keys(),
+            *days.tenant_keys,
             *days.derived_keys(),
         ]
         async with translated():
-            code, place, *throttled = await self._post(
+            code, stream_id, *throttled = await self._post(
                 self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches)
             )
         names = list(days.index)
-        return Posted(PostCode(code), place.decode(), tuple(names[index - 1] for index in throttled))
+        return Posted(PostCode(code), stream_id.decode(), tuple(names[index - 1] for index in throttled))
 
     async def read(self, partition: int, after: str, records_max: int) -> list[Journalled]:
         """Records behind the place `after` ('' for the head), oldest first."""
@@ -146,7 +199,7 @@ class ValkeyJournal:
 
     async def settle(self, partition: int, settlement: Settlement) -> Settled:
         """Set totals under the fence and remove drained records."""
-        days = _Days(self._keys, partition)
+        days = _Days(self._names, partition)
         totals = [days.total(touch) for touch in settlement.totals]
         known = {touch.key for touch in settlement.totals}
         for tenant, day in dict.fromkeys(key for record in settlement.records for key in record.touches):
@@ -154,7 +207,7 @@ class ValkeyJournal:
                 totals.append((days.add(tenant, day), day.isoformat(), 0, 0, ""))
         keys = [
             *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock"),
-            *days.tenant_keys(),
+            *days.tenant_keys,
             *days.derived_keys(),
         ]
         read_at = "" if settlement.read_at_ms is None else str(settlement.read_at_ms)
@@ -190,18 +243,18 @@ class ValkeyJournal:
 
     async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
         """Restore some totals; False: start over."""
-        days = _Days(self._keys, partition)
+        days = _Days(self._names, partition)
         packed = _pack([days.total(touch) for touch in totals])
-        keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
+        keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys]
         async with translated():
             code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed)
         return bool(code == 0)
 
     async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
         """Take away the settled totals of days that the ledger does not have; False: start over."""
-        named = _Days(self._keys, partition)
+        named = _Days(self._names, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
-        keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys()]
+        keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys]
         async with translated():
             return bool(await self._rebuild_clear(self._store, keys, token, packed) == 0)
 
@@ -221,16 +274,16 @@ class ValkeyJournal:
 
     async def limit(self, partition: int, limits: Sequence[Limit]) -> int:
         """Put limits beside the meters; returns how many were newer than what stood there."""
-        days = _Days(self._keys, partition)
+        days = _Days(self._names, partition)
         packed = [
             (
-                0 if limit.tenant is None else days.index.setdefault(limit.tenant, len(days.index) + 1),
+                0 if limit.tenant is None else days.tenant(limit.tenant),
                 "" if limit.limit_nanos is None else str(limit.limit_nanos),
                 limit.version,
             )
             for limit in limits
         ]
-        keys = [self._keys.of(partition, "limits"), *days.tenant_keys()]
+        keys = [self._keys.of(partition, "limits"), *days.tenant_keys]
         async with translated():
             return int(await self._limits(self._store, keys, _pack(packed)))
 
@@ -260,17 +313,17 @@ class ValkeyJournal:
 
     async def evaluate(self, partition: int, days: Sequence[tuple[str, date]]) -> int:
         """Write anew what the outside sees of some days; how many of their tenants are throttled."""
-        named = _Days(self._keys, partition)
+        named = _Days(self._names, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
-        keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys(), *named.derived_keys()]
+        keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys, *named.derived_keys()]
         async with translated():
             return int(await self._evaluate(self._store, keys, len(named.index), packed))
 
     async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
         """Delete meters long closed in which nothing is pending or held."""
-        named = _Days(self._keys, partition)
+        named = _Days(self._names, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
-        keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys()]
+        keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys]
         async with translated():
             return int(await self._sweep(self._store, keys, kept_ms, _pack(list(named.index)), packed))
 
@@ -288,9 +341,9 @@ class ValkeyJournal:
 
     async def audit(self, partition: int, days: Sequence[tuple[str, date]], records_max: int) -> Audit:
         """Counters of some days beside what the journal holds for them."""
-        named = _Days(self._keys, partition)
+        named = _Days(self._names, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
-        keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys()]
+        keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys]
         async with translated():
             complete, fence, records, bounded, *figures = await self._audit(
                 self._store, keys, _pack(list(named.index)), packed, records_max

@@ -39,13 +39,14 @@ class DrainSettings(msgspec.Struct, frozen=True):
     """
 
     batch_events_max: int = 10_000
-    read_records_max: int = 64
+    read_records_max: int = 512
+    read_records_once: int = 64
     inbox_records_max: int = 64
     tick_s: float = 1.0
     rest_s: float = 0.25
     gather_events_max: int = 2_000
     gather_times: int = 3
-    gather_s_max: float = 0.05
+    gather_s_max: float = 0.2
     unsettled_records_max: int = 4_096
     evaluated_days_max: int = 512
     swept_days_max: int = 64
@@ -146,17 +147,26 @@ class Drain:
     async def _read(self) -> list[Journalled]:
         if len(self._unsettled) >= self._settings.unsettled_records_max:
             return []
-        try:
-            found = await self._journal.read(self._partition, self._after, self._settings.read_records_max)
-        except JournalUnavailable as trouble:
-            # The inbox must be drained all the same.
-            self._telemetry.record(StoreTrouble("valkey", "journal is not read", str(trouble)))
-            return []
-        taken = 0
-        for position, record in enumerate(found):
-            taken += record.events
-            if taken >= self._settings.batch_events_max:
-                return found[: position + 1]
+        settings = self._settings
+        found: list[Journalled] = []
+        events = 0
+        while len(found) < settings.read_records_max:
+            after = found[-1].place if found else self._after
+            # A few at a time: how large records are is known only when they are here.
+            asked = min(settings.read_records_once, settings.read_records_max - len(found))
+            try:
+                page = await self._journal.read(self._partition, after, asked)
+            except JournalUnavailable as trouble:
+                # What was read, and the inbox, must be drained all the same.
+                self._telemetry.record(StoreTrouble("valkey", "journal is not read", str(trouble)))
+                return found
+            for record in page:
+                found.append(record)
+                events += record.events
+                if events >= settings.batch_events_max:
+                    return found
+            if len(page) < asked:
+                break
         return found
 
     async def _book(self, records: list[Journalled], inbox: list[InboxRecord]) -> Booked:

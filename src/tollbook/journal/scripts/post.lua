@@ -32,12 +32,14 @@ local answer = {warm and 0 or 1, place}
 local limit_default = redis.call('HGET', KEYS[4], 'limit')
 for i, touch in ipairs(touches) do
   local tenant_key, meter = KEYS[4 + touch[1]], meter_of(touch)
-  if redis.call('HSETNX', tenant_key, meter .. ':w', string.format('%.0f %.0f', touch[4], touch[5])) == 1 then
+  local kept = redis.call('HMGET', tenant_key, meter .. ':s', meter .. ':p', 'limit', meter .. ':w')
+  if not kept[4] then
+    redis.call('HSET', tenant_key, meter .. ':w', string.format('%.0f %.0f', touch[4], touch[5]))
     redis.call('ZADD', KEYS[3], touch[5], touch[2] .. '\0' .. touch[3])
   end
   if warm then
     local keys = {tenant_key, KEYS[4 + tenants + touch[1]], KEYS[4 + 2 * tenants + i]}
-    local flag = derive(keys, limit_default, meter, {from_ms = touch[4], until_ms = touch[5]}, now)
+    local flag = derive_kept(keys, kept, limit_default, {from_ms = touch[4], until_ms = touch[5]}, now)
     if flag == 1 then answer[#answer + 1] = touch[1] end
   end
 end

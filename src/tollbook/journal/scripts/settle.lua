@@ -16,19 +16,23 @@ local from, to = tonumber(ARGV[2]), tonumber(ARGV[3])
 local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
 if fence < from then return {2, fence, 0} end
 
-local tenants, days = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7])
+local tenants, days, names = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[6])
 if fence < to then
   for _, day in ipairs(days) do
     if day[5] ~= '' then
       local tenant_key, meter = KEYS[6 + day[1]], 'day:' .. day[2]
-      redis.call('HSET', tenant_key, meter .. ':s', day[5], meter .. ':w', string.format('%.0f %.0f', day[3], day[4]))
+      local window = string.format('%.0f %.0f', day[3], day[4])
+      -- A meter that has its window stands among the open ones already.
+      if redis.call('HSET', tenant_key, meter .. ':s', day[5], meter .. ':w', window) > 0 then
+        redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2])
+      end
     end
   end
   redis.call('HSET', KEYS[3], 'fence', ARGV[3])
   fence = to
 end
 
-local names, index_of = cmsgpack.unpack(ARGV[6]), {}
+local index_of = {}
 for i, tenant in ipairs(names) do index_of[tenant] = i end
 local removed = 0
 for at = 8, #ARGV, 2 do
@@ -52,8 +56,6 @@ for i, day in ipairs(days) do
   if day[5] == '' then
     -- Only pending has moved: the ledger has refused every row of this day, or has none of it yet.
     from_ms, until_ms = string.match(redis.call('HGET', keys[1], meter .. ':w') or '', '^(%d+) (%d+)$')
-  else
-    redis.call('ZADD', KEYS[4], until_ms, names[day[1]] .. '\0' .. day[2])
   end
   if from_ms then
     derive(keys, limit_default, meter, {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}, now)

@@ -12,8 +12,8 @@ SELECT
     sum(s.reasoning)
 FROM staging s
 GROUP BY s.tenant, s.day, hour, s.roles, s.model
-ORDER BY s.tenant, s.day, hour, s.roles, s.model
-ON CONFLICT (tenant, day, hour, agent, model) DO UPDATE SET
+ORDER BY s.day, s.tenant, hour, s.roles, s.model
+ON CONFLICT (day, tenant, hour, agent, model) DO UPDATE SET
     calls = r.calls + excluded.calls,
     cost_nanos = r.cost_nanos + excluded.cost_nanos,
     unpriced_nanos = r.unpriced_nanos + excluded.unpriced_nanos,

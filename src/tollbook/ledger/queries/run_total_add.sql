@@ -13,8 +13,8 @@ SELECT
 FROM staging s
 WHERE s.run IS NOT NULL
 GROUP BY s.tenant, s.run, s.agent, s.model
-ORDER BY s.tenant, s.run, s.agent, s.model
-ON CONFLICT (tenant, run, agent, model) DO UPDATE SET
+ORDER BY s.run, s.tenant, s.agent, s.model
+ON CONFLICT (run, tenant, agent, model) DO UPDATE SET
     calls = r.calls + excluded.calls,
     cost_nanos = r.cost_nanos + excluded.cost_nanos,
     unpriced_nanos = r.unpriced_nanos + excluded.unpriced_nanos,

@@ -1,5 +1,4 @@
 -- Everyone's spend over some local days, grouped by whichever dimensions are asked for.
--- The rollup is keyed by tenant: the far smaller daily_spend says which of its days there are.
 -- $1 first day, $2 last day, both included; group by $3 tenant, $4 day, $5 hour, $6 agent, $7 model;
 -- $8 rows at most
 -- Rows: the five dimensions (null where not asked for), calls, cost_nanos, unpriced_nanos, input, output, cache_read,
@@ -19,9 +18,8 @@ SELECT
     sum(r.cache_read)::bigint AS cache_read,
     sum(r.cache_write)::bigint AS cache_write,
     sum(r.reasoning)::bigint AS reasoning
-FROM daily_spend d
-JOIN rollup_hour r ON r.tenant = d.tenant_id AND r.day = d.day
-WHERE d.day BETWEEN $1 AND $2
+FROM rollup_hour r
+WHERE r.day BETWEEN $1 AND $2
 GROUP BY of_tenant, of_day, of_hour, of_agent, of_model
 ORDER BY of_tenant, of_day, of_hour, of_agent, of_model
 LIMIT $8
