@@ -1,43 +1,57 @@
 -- What the outside sees of one day: `spend:<tenant>:<day>` in whole cents and, while the window is open, `throttled:<tenant>`.
--- Both are functions of settled + pending and the limit, written anew at every change, so they cannot go stale.
+-- Both are functions of settled + pending and the limits, written anew at every change, so they cannot go stale.
 
 local SPEND_KEPT_MS = 72 * 3600 * 1000
 -- Up to so many characters a number and a sum of two are exact as they are, and so is their division into cents.
 local SHORT = 15
 
--- keys: {tenant, throttled, spend}; kept: {settled, pending, limit of the tenant} as text, false for what is not there;
--- limit_default: nano-dollars as text or false; window: {from_ms, until_ms}; times in ms of the store's clock.
--- Returns 1 where the tenant is throttled, 0 where not, -1 where this day says nothing about it.
-local function derive_kept(keys, kept, limit_default, window, now)
-  local settled, pending = kept[1] or '0', kept[2] or '0'
-  local opened = window.from_ms <= now and now < window.until_ms
-  -- A closed day whose settled total has been swept is not 0; settle brings it back before it is shown.
-  if not kept[1] and now >= window.until_ms then return -1 end
-  local limit = kept[3] or limit_default
-  local cents, reached
+-- settled, pending: nano-dollars as text; limit: the same or false. Returns the sum in whole cents, whether it reaches the limit.
+local function derive_spent(settled, pending, limit)
   if #settled <= SHORT and #pending <= SHORT and (not limit or #limit <= SHORT) then
     local spent = tonumber(settled) + tonumber(pending)
     local rounded = spent + 5e6
-    cents = string.format('%.0f', (rounded - rounded % 1e7) / 1e7)
-    reached = limit and spent >= tonumber(limit)
-  else
-    local billions, rest = exact_parts(settled)
-    local pending_billions, pending_rest = exact_parts(pending)
-    billions, rest = exact_sum(billions, rest, pending_billions, pending_rest)
-    cents = exact_cents(billions, rest)
-    reached = limit and exact_reaches(billions, rest, limit)
+    return string.format('%.0f', (rounded - rounded % 1e7) / 1e7), limit and spent >= tonumber(limit)
   end
-  local gone = string.format('%.0f', math.max(window.until_ms, now) + SPEND_KEPT_MS)
-  redis.call('SET', keys[3], cents, 'PXAT', gone)
-  if not opened or not limit then return -1 end
-  if reached then
-    redis.call('SET', keys[2], '1', 'PXAT', string.format('%.0f', window.until_ms))
+  local billions, rest = exact_parts(settled)
+  billions, rest = exact_sum(billions, rest, exact_parts(pending))
+  return exact_cents(billions, rest), limit and exact_reaches(billions, rest, limit)
+end
+
+-- keys: {tenant, throttled, spend}; kept: {settled, pending, limit of the tenant, `od`, `wl`, `tw`} as text, false for what is
+-- not there; everyone: {limit in nano-dollars as text or false, limits watched or false}; window: {from_ms, until_ms}; times in
+-- ms of the store's clock; noted: windows just touched, as in lib/watch.lua, or nil.
+-- Returns 1 where the tenant is throttled, 0 where not, -1 where this day says nothing about it.
+local function derive_kept(keys, kept, everyone, window, now, noted)
+  local opened, over = window.from_ms <= now and now < window.until_ms, kept[4]
+  local limit = kept[3] or everyone[1]
+  -- A closed day whose settled total has been swept is not 0; settle brings it back before it is shown.
+  if kept[1] or now < window.until_ms then
+    local cents, reached = derive_spent(kept[1] or '0', kept[2] or '0', limit)
+    redis.call('SET', keys[3], cents, 'PXAT', string.format('%.0f', math.max(window.until_ms, now) + SPEND_KEPT_MS))
+    if opened then
+      over = reached and string.format('%.0f', window.until_ms)
+      if over and over ~= kept[4] then redis.call('HSET', keys[1], 'od', over) end
+      if kept[4] and not over then redis.call('HDEL', keys[1], 'od') end
+    end
+  end
+  if noted or (kept[6] and (kept[5] or everyone[2])) then
+    return watch_flag(keys, everyone[2], {over, kept[5], kept[6]}, noted, now)
+  end
+  if not opened or not (limit or kept[4]) then return -1 end
+  if over then
+    redis.call('SET', keys[2], '1', 'PXAT', over)
     return 1
   end
   redis.call('DEL', keys[2])
   return 0
 end
 
-local function derive(keys, limit_default, meter, window, now)
-  return derive_kept(keys, redis.call('HMGET', keys[1], meter .. ':s', meter .. ':p', 'limit'), limit_default, window, now)
+local function derive(keys, everyone, meter, window, now, noted)
+  local kept = redis.call('HMGET', keys[1], meter .. ':s', meter .. ':p', 'limit', 'od', 'wl', 'tw')
+  return derive_kept(keys, kept, everyone, window, now, noted)
+end
+
+-- The flag alone, for a tenant of which no day is at hand.
+local function derive_flag(keys, everyone, noted, now)
+  return watch_flag(keys, everyone[2], redis.call('HMGET', keys[1], 'od', 'wl', 'tw'), noted, now)
 end
