@@ -20,12 +20,22 @@ from tollbook.api.resources.budgets import (
     tenant_budget,
 )
 from tollbook.api.resources.entries import entries
+from tollbook.api.resources.gate_schema import (
+    check_call,
+    extend_hold,
+    make_hold,
+    make_lease,
+    release_hold,
+    settle_hold,
+)
 from tollbook.api.resources.health import healthz, metrics, readyz
+from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
 from tollbook.api.resources.runs import run_total
 from tollbook.api.resources.spend import spend
 from tollbook.api.resources.status import status
+from tollbook.api.resources.watch import watch
 from tollbook.api.resources.webhooks import make_webhook, revoke_webhook, webhook_requests, webhooks
 from tollbook.api.resources.zones import change_zone, tenant_zone
 from tollbook.api.services import Services
@@ -44,7 +54,9 @@ def build_api(services: Services) -> Litestar:
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(tenant_zone, change_zone),
             *(healthz, readyz, metrics),
+            *(open_holds, watch),
             *(send_events, receive_webhook),
+            *(make_hold, check_call, make_lease, settle_hold, extend_hold, release_hold),
         ],
         state=State({"services": services}),
         dependencies={

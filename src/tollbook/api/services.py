@@ -6,6 +6,8 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tollbook.domain.limits import IntakeLimits
+from tollbook.enforcement.gate import Gate
+from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
@@ -49,4 +51,6 @@ class Services(msgspec.Struct):
     telemetry: Telemetry
     metrics: MetricsPage
     limits: IntakeLimits
+    gate: Gate
+    watch: Watch
     ack: Ack = "journal"

@@ -11,8 +11,10 @@ from typing import cast
 import msgspec
 
 from tollbook.api.app import build_api
+from tollbook.api.bare import Receive, Scope, Send
 from tollbook.api.bodies import Exchange
-from tollbook.api.intake import IntakeApp, Receive, Scope, Send
+from tollbook.api.gate_routes import GateApp
+from tollbook.api.intake import IntakeApp
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
@@ -38,6 +40,7 @@ class Receiver:
         self._settings = settings
         self._world: World | None = None
         self._intake: IntakeApp | None = None
+        self._gate: GateApp | None = None
         self._api: App | None = None
         self._loops: asyncio.Task[None] | None = None
 
@@ -47,6 +50,8 @@ class Receiver:
             await self._lifespan(receive, send)
         elif self._intake is not None and self._intake.takes(scope["path"]):
             await self._intake(scope, receive, send)
+        elif self._gate is not None and self._gate.takes(scope):
+            await self._gate(scope, receive, send)
         elif self._api is not None:
             exchange = Exchange(scope, receive, send)
             await self._api(scope, exchange.receive, exchange.send)
@@ -83,9 +88,12 @@ class Receiver:
             telemetry=world.metrics,
             metrics=world.metrics,
             limits=world.intake_limits(),
+            gate=(gate := world.gate(book)),
+            watch=world.watch(gate),
             ack=await ack_for(self._settings, world.store),
         )
         self._intake = IntakeApp(services)
+        self._gate = GateApp(services, self._intake)
         self._api = cast(App, build_api(services))
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
