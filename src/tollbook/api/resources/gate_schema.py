@@ -9,7 +9,7 @@ import msgspec
 from litestar import delete, patch, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
-from litestar.params import BodyKwarg, FromPath, QueryParameter
+from litestar.params import BodyKwarg, FromPath, JSONBody, QueryParameter
 
 from tollbook.api.asking import SECURITY
 from tollbook.api.failures import problems
@@ -99,7 +99,7 @@ async def check_call(
     status_code=200,
     responses=_refusals(),
 )
-async def make_lease(data: LeaseBody) -> LeaseDecisionShown:
+async def make_lease(data: JSONBody[LeaseBody]) -> LeaseDecisionShown:
     """A hold to be handed out in parts: at most an eighth of the room that is left, never less than one call needs."""
     unreachable(f"served in front of this application: {type(data).__name__}")
 
@@ -112,7 +112,7 @@ async def make_lease(data: LeaseBody) -> LeaseDecisionShown:
     status_code=202,
     responses=problems(400, 401, 403, 503),
 )
-async def settle_hold(hold_id: FromPath[str], data: EventBody, tenant: Tenant = None) -> Accepted:
+async def settle_hold(hold_id: FromPath[str], data: JSONBody[EventBody], tenant: Tenant = None) -> Accepted:
     """A usage event as for `/v1/events`; what it leaves out of `tenant`, `agent`, `run`, `model`, `provider`,
     `service_tier` and `tags` is the hold's. Without an `id` it has the hold's, so that a repeat counts once."""
     unreachable(f"served in front of this application: {hold_id}, {type(data).__name__}, {tenant}")
@@ -126,7 +126,7 @@ async def settle_hold(hold_id: FromPath[str], data: EventBody, tenant: Tenant = 
     status_code=200,
     responses=_refusals(404, 409),
 )
-async def extend_hold(hold_id: FromPath[str], data: ExtendBody) -> DecisionShown:
+async def extend_hold(hold_id: FromPath[str], data: JSONBody[ExtendBody]) -> DecisionShown:
     """A new life from now and, where `output_tokens` or `amount_usd` is named, a new whole size."""
     unreachable(f"served in front of this application: {hold_id}, {type(data).__name__}")
 
