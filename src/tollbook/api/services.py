@@ -6,6 +6,7 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tollbook.domain.limits import IntakeLimits
+from tollbook.enforcement.limits import LimitKeeper
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
@@ -44,6 +45,7 @@ class Services(msgspec.Struct):
     journal: Journal
     received: ReceivedLog
     config: Config
+    budgets: LimitKeeper
     reading: Reading
     clock: Clock
     telemetry: Telemetry

@@ -49,7 +49,14 @@ class World:
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.metrics,
+            lambda: self.directory.tenancy,
+            ledger=self.ledger,
+        )
 
     @classmethod
     async def open(cls, settings: Settings, *, books: bool = False) -> Self:
