@@ -37,3 +37,23 @@ end
 local function exact_negated(value)
   return value == '0' and '0' or '-' .. value
 end
+
+-- The first value less the second, exact also below zero: billions carry the sign, 0 <= rest < 1e9.
+local function exact_difference(billions_a, rest_a, billions_b, rest_b)
+  local billions, rest = billions_a - billions_b, rest_a - rest_b
+  if rest < 0 then billions, rest = billions - 1, rest + 1e9 end
+  return billions, rest
+end
+
+local function exact_below(billions_a, rest_a, billions_b, rest_b)
+  return billions_a < billions_b or (billions_a == billions_b and rest_a < rest_b)
+end
+
+local function exact_text(billions, rest)
+  if billions == 0 then return string.format('%.0f', rest) end
+  if billions > 0 then return string.format('%.0f%09.0f', billions, rest) end
+  -- Below zero the parts are turned around, so that the digits are those of the absolute value.
+  if rest > 0 then billions, rest = billions + 1, 1e9 - rest end
+  if billions == 0 then return string.format('-%.0f', rest) end
+  return string.format('-%.0f%09.0f', -billions, rest)
+end
