@@ -115,7 +115,14 @@ class World:
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.telemetry,
+            lambda: self.directory.tenancy,
+            ledger=self.ledger,
+        )
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
@@ -132,6 +139,7 @@ class World:
             journal=self.journal,
             received=ValkeyReceivedLog(self.store, keys),
             config=self.config,
+            budgets=self.limits,
             reading=self.reading,
             clock=self.clock,
             telemetry=self.telemetry,

@@ -11,13 +11,13 @@ import tollbook
 from tollbook.api.asking import provide_principal, provide_services
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
-from tollbook.api.resources.budgets import (
-    budgets,
-    default_budget,
-    remove_tenant_budget,
-    set_default_budget,
-    set_tenant_budget,
-    tenant_budget,
+from tollbook.api.resources.budgets import budget, budget_changes, budgets, put_budget, remove_budget
+from tollbook.api.resources.daily_limits import (
+    default_limit,
+    remove_tenant_limit,
+    set_default_limit,
+    set_tenant_limit,
+    tenant_limit,
 )
 from tollbook.api.resources.entries import entries
 from tollbook.api.resources.gate_schema import (
@@ -49,7 +49,8 @@ def build_api(services: Services) -> Litestar:
     app = Litestar(
         route_handlers=[
             *(spend, entries, run_total, status),
-            *(budgets, default_budget, set_default_budget, tenant_budget, set_tenant_budget, remove_tenant_budget),
+            *(budgets, budget, budget_changes, put_budget, remove_budget),
+            *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(tenant_zone, change_zone),

@@ -7,6 +7,7 @@ import msgspec
 
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.gate import Gate
+from tollbook.enforcement.limits import LimitKeeper
 from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
@@ -46,6 +47,7 @@ class Services(msgspec.Struct):
     journal: Journal
     received: ReceivedLog
     config: Config
+    budgets: LimitKeeper
     reading: Reading
     clock: Clock
     telemetry: Telemetry

@@ -70,6 +70,7 @@ class Receiver:
             journal=world.journal,
             received=world.received,
             config=world.config,
+            budgets=world.limits,
             reading=PostgresReading(world.pool, world.queries),
             clock=world.clock,
             telemetry=world.metrics,

@@ -56,7 +56,14 @@ class World:
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, self._tenancy_now)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.metrics,
+            self._tenancy_now,
+            ledger=self.ledger,
+        )
 
     @classmethod
     async def open(cls, settings: Settings, *, books: bool = False) -> Self:

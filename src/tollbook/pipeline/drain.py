@@ -18,12 +18,12 @@ from tollbook.domain.errors import (
     StoreError,
     invariant,
 )
-from tollbook.domain.record import InboxRecord, Journalled, Touch
+from tollbook.domain.record import InboxRecord, Journalled
 from tollbook.domain.rows import has_known_layout
 from tollbook.pipeline.rebuild import Rebuild
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal, SettleCode, Settlement
-from tollbook.ports.ledger import Batch, Booked, Ledger, Standing
+from tollbook.ports.ledger import Batch, Booked, CatchUp, Ledger, Standing
 from tollbook.telemetry import Drained, Settled, StoreTrouble, Telemetry
 
 Crossing = Callable[[str], Awaitable[None]]
@@ -208,7 +208,7 @@ class Drain:
             await self._catch_up_quietly()
             return
         try:
-            await self._settle_once(booked.ledger_epoch, booked.version - 1, booked.version, booked.totals)
+            await self._settle_once(booked, booked.version - 1)
         except JournalUnavailable as trouble:
             self._telemetry.record(StoreTrouble("valkey", "settle is put off", str(trouble)))
 
@@ -234,8 +234,7 @@ class Drain:
             if caught.gap:
                 # What changed behind the fence has been pruned: only a rebuild reads everything.
                 await self._journal.forget(self._partition)
-            from_version = min(after, caught.version)
-            code = await self._settle_once(caught.ledger_epoch, from_version, caught.version, caught.totals, read_at_ms)
+            code = await self._settle_once(caught, min(after, caught.version), read_at_ms)
             if code is SettleCode.SETTLED:
                 return
             if code is SettleCode.OTHER_EPOCH:
@@ -259,19 +258,23 @@ class Drain:
         return self._fence
 
     async def _settle_once(
-        self,
-        ledger_epoch: str,
-        from_version: int,
-        to_version: int,
-        totals: tuple[Touch, ...],
-        read_at_ms: int | None = None,
+        self, known: Booked | CatchUp, from_version: int, read_at_ms: int | None = None
     ) -> SettleCode:
-        settlement = Settlement(ledger_epoch, from_version, to_version, totals, tuple(self._unsettled), read_at_ms)
+        settlement = Settlement(
+            known.ledger_epoch,
+            from_version,
+            known.version,
+            known.totals,
+            tuple(self._unsettled),
+            read_at_ms,
+            known.meters,
+            known.holds,
+        )
         answer = await self._journal.settle(self._partition, settlement)
         await self._crossing("settled")
         if answer.code in (SettleCode.SETTLED, SettleCode.BEHIND):
             self._fence = answer.fence
-            if answer.fence > to_version:
+            if answer.fence > known.version:
                 await self._check_not_ahead(answer.fence)
         if answer.code is SettleCode.SETTLED:
             self._unsettled.clear()
@@ -317,6 +320,7 @@ class Drain:
         if self._clock.monotonic() - self._pruned_at >= self._settings.prune_s:
             self._pruned_at = self._clock.monotonic()
             await self._ledger.prune(self._partition, self._fence or 0, self._clock.now() - self._settings.batch_kept)
+            await self._ledger.prune_meters(self._partition, self._clock.now())
 
     async def _evaluate_some(self) -> None:
         cursor, days = await self._journal.open_days(

@@ -28,7 +28,7 @@ class Booked(NamedTuple):
     dead: int
     meters: tuple[MeterTotal, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
-    """(tenant, hold) named by what was booked: none of them is open any more."""
+    """(tenant, hold) as the events write it, with the number of a part: none of them is open any more."""
 
 
 class CatchUp(NamedTuple):
@@ -69,7 +69,14 @@ class Ledger(Protocol):
         ...
 
     def open_totals(self, partition: int, closing_after: datetime) -> AsyncIterator["CatchUp"]:
-        """Pages of all totals whose window closes after an instant, each with the version it is true for."""
+        """Pages of all totals whose window closes after an instant, each with the version it is true for.
+
+        Meters of runs have no end and are not among them: `meter_totals` has them.
+        """
+        ...
+
+    async def meter_totals(self, tenant: str, meters: Sequence[str]) -> dict[str, int]:
+        """The settled totals of some meters of a tenant; one in which nothing is booked is left out."""
         ...
 
     async def inbox_append(self, record: Record) -> None:
@@ -90,6 +97,10 @@ class Ledger(Protocol):
 
     async def prune(self, partition: int, version: int, before: datetime) -> None:
         """Forget what transactions before `version` and `before` changed."""
+        ...
+
+    async def prune_meters(self, partition: int, now: datetime) -> int:
+        """Forget some totals of meters long closed, and of runs long still; how many."""
         ...
 
     async def make_room(self, at: datetime) -> None:
