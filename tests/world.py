@@ -122,6 +122,7 @@ class World:
             self.telemetry,
             lambda: self.directory.tenancy,
             ledger=self.ledger,
+            holds=self.holds,
         )
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
@@ -159,6 +160,7 @@ class World:
             self.clock,
             self.telemetry,
             tenancy=lambda: self.directory.tenancy,
+            book=lambda: self.directory.budgets if self.directory.loaded else None,
             settings=GateSettings(**settings),
         )
 

@@ -63,6 +63,7 @@ class World:
             self.metrics,
             self._tenancy_now,
             ledger=self.ledger,
+            holds=self.holds,
         )
 
     @classmethod
@@ -111,7 +112,16 @@ class World:
         settings = GateSettings(
             step_tokens=self.settings.hold_step_tokens, unknown=Fail(self.settings.hold_fail_unknown)
         )
-        return Gate(self.holds, totals, book, self.clock, self.metrics, tenancy=self._tenancy_now, settings=settings)
+        return Gate(
+            self.holds,
+            totals,
+            book,
+            self.clock,
+            self.metrics,
+            tenancy=self._tenancy_now,
+            book=lambda: self.directory.budgets if self.directory.loaded else None,
+            settings=settings,
+        )
 
     def watch(self, gate: Gate) -> Watch:
         """The use case that tells of changes."""

@@ -178,6 +178,10 @@ class BudgetBook:
             found = self._sets[tenant] = BudgetSet([*self._lists.get(tenant, ()), *self._lists.get(None, ())])
         return found
 
+    def listed(self, tenant: str) -> tuple[Budget, ...]:
+        """The same as they are kept: everyone's, then the tenant's own."""
+        return (*self._lists.get(None, ()), *self._lists.get(tenant, ()))
+
     def metered(self, tenant: str) -> BudgetSet | None:
         """The budgets whose meters have to be counted for a tenant beside its day in dollars, or None."""
         if tenant not in self._metered:

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 from msgspec.structs import replace
 
-from tollbook.domain.budget import Action, Budget, Check, Fail, Mode
+from tollbook.domain.budget import Action, Budget, BudgetBook, Check, Fail, Mode
 from tollbook.domain.decision import Decision, Held, Verdict
 from tollbook.domain.errors import JournalUnavailable, StoreError
 from tollbook.domain.identity import id_time_ms, minted
@@ -25,7 +25,7 @@ from tollbook.enforcement.plans import Plan, amount_in, cheaper_model, plan_call
 from tollbook.enforcement.unsure import SettledTotals, decide_from_ledger, unknown_tenant
 from tollbook.enforcement.views import admitted, busy, refused
 from tollbook.ports.clock import Clock
-from tollbook.ports.holds import HoldAnswer, HoldCode, HoldRequest, Holds, HoldState, HoldView
+from tollbook.ports.holds import BudgetsCopy, HoldAnswer, HoldCode, HoldRequest, Holds, HoldState, HoldView
 from tollbook.ports.totals import Totals
 from tollbook.pricing.quote import TokenRates
 from tollbook.telemetry import Decided, StoreTrouble, Telemetry
@@ -99,7 +99,10 @@ class _Answered(NamedTuple):
 
 
 class Gate:
-    """Decides calls. One object a process; `tenancy` gives the configuration in force."""
+    """Decides calls. One object a process.
+
+    `tenancy` and `book` give the configuration in force; `book` None: it is not loaded yet.
+    """
 
     def __init__(
         self,
@@ -110,6 +113,7 @@ class Gate:
         telemetry: Telemetry,
         *,
         tenancy: Callable[[], Tenancy],
+        book: Callable[[], BudgetBook | None],
         settings: GateSettings,
     ) -> None:
         self._holds = holds
@@ -118,6 +122,7 @@ class Gate:
         self._clock = clock
         self._telemetry = telemetry
         self._tenancy = tenancy
+        self._book = book
         self._settings = settings
         self.copies = Copies(holds, tenancy)
         self.means = Means(totals, clock, telemetry, tenancy)
@@ -317,7 +322,10 @@ class Gate:
 
     async def _without_counters(self, asked: _Asked) -> Decision:
         tenant, tenancy = asked.ask.tenant, self._tenancy()
-        copy = self.copies.known(tenant) or await self._settled.budgets_of(tenant, tenancy)
+        book = self._book()
+        copy = self.copies.known(tenant)
+        if book is not None:
+            copy = TenantBudgets(tenant, BudgetsCopy((), 0, book.listed(tenant), 0), tenancy)
         if copy is None:
             return unknown_tenant(asked.ask, self._settings.unknown)
         checks = copy.matching(asked.ask.attribution, asked.at)

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 from tollbook.domain.budget import Check, Fail, Mode
 from tollbook.domain.decision import Decision, Verdict
 from tollbook.domain.errors import StoreError
-from tollbook.domain.tenancy import Tenancy
 from tollbook.enforcement.asks import Ask
-from tollbook.enforcement.copies import TenantBudgets
 from tollbook.enforcement.plans import Plan
 from tollbook.enforcement.views import facts_of, unsure
 from tollbook.ports.clock import Clock
-from tollbook.ports.holds import BudgetsCopy, HoldCheck, MeterView
+from tollbook.ports.holds import HoldCheck, MeterView
 from tollbook.ports.totals import Totals
 from tollbook.telemetry import StoreTrouble, Telemetry
 
@@ -51,18 +49,6 @@ class SettledTotals:
             self._known.clear()
         self._known[tenant] = (now, frozenset(meters), found)
         return found
-
-    async def budgets_of(self, tenant: str, tenancy: Tenancy) -> TenantBudgets | None:
-        """The tenant's budgets where no copy is at hand; None where Postgres is away too."""
-        if self._clock.monotonic() < self._away_until:
-            return None
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                found = await self._totals.budgets_of(tenant)
-        except (StoreError, TimeoutError) as trouble:
-            self._trouble(trouble)
-            return None
-        return TenantBudgets(tenant, BudgetsCopy(found, -1, (), -1), tenancy)
 
     def _trouble(self, trouble: Exception) -> None:
         self._away_until = self._clock.monotonic() + _RETRIED_S

@@ -5,7 +5,6 @@ from datetime import date
 
 import asyncpg
 
-from tollbook.domain.budget import Budget
 from tollbook.domain.errors import invariant
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
@@ -32,7 +31,3 @@ class PostgresTotals:
         async with connection_of(self._pool) as connection:
             mean = await connection.fetchval(self._sql["mean_output"], tenant, since, agent, model)
         return None if mean is None else int(mean)
-
-    async def budgets_of(self, tenant: str) -> tuple[Budget, ...]:
-        """Every budget that holds for a tenant: everyone's and its own."""
-        raise NotImplementedError

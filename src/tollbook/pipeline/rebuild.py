@@ -8,7 +8,7 @@ import msgspec
 
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal
-from tollbook.ports.ledger import Ledger, Standing
+from tollbook.ports.ledger import Batch, Ledger, Standing
 from tollbook.telemetry import Rebuilt, Telemetry
 
 Limits = Callable[[int], Awaitable[None]]
@@ -75,13 +75,23 @@ class Rebuild:
             token,
             ledger_epoch=ledger_epoch,
             version=version,
-            quarantine_ms=self._settings.hold_ttl_max_ms,
+            quarantine_ms=await self._quarantine_ms(partition, version),
         )
         if not opened:
             return None
         await self._show(partition)
         self._telemetry.record(Rebuilt(partition, len(loaded), self._clock.monotonic() - started))
         return version
+
+    async def _quarantine_ms(self, partition: int, version: int) -> int:
+        """How long strict holds wait for those that the counters may have lost: not at all where none were ever made.
+
+        Counters are opened over version 0 only once: the empty transaction before it says so, also after a crash.
+        """
+        if version > 0:
+            return self._settings.hold_ttl_max_ms
+        await self._ledger.book(partition, Batch((), (), (), 0), self._clock.now())
+        return 0
 
     async def _correct_others(
         self, partition: int, token: str, standing: Standing, loaded: set[tuple[str, date]]

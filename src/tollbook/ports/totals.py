@@ -4,8 +4,6 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import NamedTuple, Protocol
 
-from tollbook.domain.budget import Budget
-
 
 class MeterTotals(NamedTuple):
     """Committed totals by meter, in their units, as of a version of the partition; those without any left out."""
@@ -27,8 +25,4 @@ class Totals(Protocol):
 
         `agent` is a path of roles.
         """
-        ...
-
-    async def budgets_of(self, tenant: str) -> tuple[Budget, ...]:
-        """Every budget that holds for a tenant: everyone's and its own."""
         ...

@@ -4,13 +4,15 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import msgspec
 import pytest
 
 from tests.world import NANOS_PER_TOKEN, World
 from tollbook.domain.access import Role
-from tollbook.domain.budget import Action, Budget, Fail, Mode
+from tollbook.domain.budget import DEFAULT_DAILY, Action, Budget, Fail, Mode
 from tollbook.domain.identity import id_time_ms
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
+from tollbook.ports.config import BudgetChange
 
 USD = 1_000_000_000
 CALL = {"tenant": "acme", "agent": "planner/researcher", "model": "m-1", "input_tokens": 100, "max_output_tokens": 50}
@@ -28,16 +30,18 @@ class Asking:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.version = 1
         world.drain()
         self.key = world.key(Role.INGEST)
         self.budgets(budget(50 * USD))
 
     def budgets(self, *budgets: Budget, tenant: str | None = "acme") -> None:
-        """Put a tenant's budgets beside its meters."""
-        self.version += 1
-        partition = self.world.directory.tenancy.partition_of(tenant or "acme")
-        assert self.world.run(self.world.holds.put_budgets(partition, tenant, budgets, self.version))
+        """Let a tenant (None: everyone) have these budgets and no others, in force before this returns."""
+        world, kept = self.world, {budget.id: msgspec.structs.replace(budget, tenant=tenant) for budget in budgets}
+        former = world.run(world.config.budgets([tenant]))
+        gone = [row.budget.id for row in former if row.budget.id not in kept and row.budget.id != DEFAULT_DAILY]
+        changes = [BudgetChange(tenant, id_, kept.get(id_)) for id_ in (*gone, *kept)]
+        world.run(world.limits.enforce(world.run(world.config.change_budgets(changes, "test", world.clock.now()))))
+        world.run(world.directory.refresh())
 
     def post(
         self, path: str, body: dict[str, Any] | None = None, key: str | None = None, **more: Any
