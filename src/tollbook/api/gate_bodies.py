@@ -1,5 +1,7 @@
 """What the gate is asked over HTTP, and a decision as an answer: its body, its status, its headers."""
 
+from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -20,6 +22,8 @@ from tollbook.ingest.fields import check_tenant, check_text
 from tollbook.ingest.refusal import ItemRefused
 
 _LIMITS = IntakeLimits()
+_NAMES_KEPT = 4_096
+"""A fleet's calls repeat few names."""
 CALLS_MAX = 10_000
 """Calls of one lease."""
 _NANOS_PER_MICRO = 1_000
@@ -157,15 +161,6 @@ class LeaseDecisionShown(DecisionShown, frozen=True, kw_only=True):
     lease: LeaseShown | None
 
 
-class _Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    violated: list[str] = msgspec.field(name="violated-policies")
-
-
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
@@ -200,6 +195,11 @@ def amount_nanos(amount: str | int, field: str) -> int:
     return nanos
 
 
+@lru_cache(maxsize=_NAMES_KEPT)
+def _reset_text(at: datetime) -> str:
+    return time_text(at)
+
+
 def facts_shown(facts: BudgetFacts) -> FactsShown:
     """A budget as answers show it."""
     usd = facts.unit is Unit.USD
@@ -213,24 +213,23 @@ def facts_shown(facts: BudgetFacts) -> FactsShown:
         limit=usd_text(facts.limit) if usd else str(facts.limit),
         spent=usd_text(facts.spent) if usd else str(facts.spent),
         held=usd_text(facts.held) if usd else str(facts.held),
-        reset_at=None if facts.reset_at is None else time_text(facts.reset_at),
+        reset_at=None if facts.reset_at is None else _reset_text(facts.reset_at),
     )
 
 
-def decision_shown(decision: Decision) -> dict[str, Any]:
-    """The members of an answer."""
+def decision_shown(decision: Decision) -> DecisionShown:
+    """A decision as answers show it."""
     hold = decision.hold
-    shown = None if hold is None else HoldShown(hold.id, usd_text(hold.amount_nanos), time_text(hold.expires_at))
-    return {
-        "decision": decision.verdict,
-        "hold": shown,
-        "granted_max_output_tokens": decision.granted_max_output_tokens,
-        "model": decision.model,
-        "budget": None if decision.budget is None else facts_shown(decision.budget),
-        "retry_ms": decision.retry_ms,
-        "fail": decision.fail,
-        "detail": decision.detail,
-    }
+    return DecisionShown(
+        decision=decision.verdict,
+        hold=None if hold is None else HoldShown(hold.id, usd_text(hold.amount_nanos), time_text(hold.expires_at)),
+        granted_max_output_tokens=decision.granted_max_output_tokens,
+        model=decision.model,
+        budget=None if decision.budget is None else facts_shown(decision.budget),
+        retry_ms=decision.retry_ms,
+        fail=decision.fail,
+        detail=decision.detail,
+    )
 
 
 def lease_shown(leased: Leased | None) -> LeaseShown | None:
@@ -255,7 +254,7 @@ def refusal_shown(decision: Decision, status: int, code: str) -> dict[str, Any]:
         "status": status,
         "code": code,
         "violated-policies": [] if decision.budget is None else [decision.budget.id],
-        **decision_shown(decision),
+        **msgspec.structs.asdict(decision_shown(decision)),
     }
 
 
@@ -289,22 +288,30 @@ _UNIT_PARAMETER = {
 
 
 def _check_names(body: HoldBody) -> None:
-    wrong = fault(body.agent)
+    _check_text("id", body.id)
+    _check_usual(body.agent, body.model, body.run, body.provider, body.service_tier)
+    for key, value in (body.tags or {}).items():
+        _check_text("tags", key)
+        if value.strip():
+            _check_text("tags", value)
+
+
+@lru_cache(maxsize=_NAMES_KEPT)
+def _check_usual(agent: str, model: str, *rest: str | None) -> None:
+    """Judge the names of a call, once for calls alike; a refusal is not kept."""
+    wrong = fault(agent)
     if wrong is not None:
         raise Problem(400, "field_invalid", f"`agent`: {wrong}")
-    texts = (
-        ("agent", body.agent),
-        ("model", body.model),
-        ("run", body.run),
-        ("provider", body.provider),
-        ("service_tier", body.service_tier),
-        ("id", body.id),
-        *(("tags", key) for key in body.tags or ()),
-        *(("tags", value) for value in (body.tags or {}).values() if value.strip()),
-    )
+    _check_text("agent", agent)
+    _check_text("model", model)
+    for field, text in zip(("run", "provider", "service_tier"), rest, strict=True):
+        _check_text(field, text)
+
+
+def _check_text(field: str, text: str | None) -> None:
+    if text is None:
+        return
     try:
-        for field, text in texts:
-            if text is not None:
-                check_text(text, field)
+        check_text(text, field)
     except ItemRefused as refused:
         raise Problem(400, "field_invalid", refused.detail) from refused

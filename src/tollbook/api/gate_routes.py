@@ -171,8 +171,11 @@ class GateApp:
         status, code, headers = _answer_of(decision)
         if decision.budget is not None:
             headers |= rate_limit_headers(decision.budget, self._services.clock.now().timestamp())
+        if code is None and more is None:
+            return _Reply(status, _ENCODER.encode(decision_shown(decision)), JSON, headers)
         if code is None:
-            return _Reply(status, _ENCODER.encode({**decision_shown(decision), **(more or {})}), JSON, headers)
+            told = {**msgspec.structs.asdict(decision_shown(decision)), **(more or {})}
+            return _Reply(status, _ENCODER.encode(told), JSON, headers)
         body = {**refusal_shown(decision, status, code), **(more or {})}
         return _Reply(status, _ENCODER.encode(body), MEDIA_TYPE, headers)
 

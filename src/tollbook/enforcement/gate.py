@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, assert_never
-from uuid import UUID
 
 import msgspec
 from msgspec.structs import replace
@@ -216,9 +215,12 @@ class Gate:
         return None if found is None else unpacked(found.context)
 
     def _asked(self, ask: Ask, lease: LeaseAsk | None, *, reserve: bool) -> _Asked:
-        now_ms = int(self._clock.now().timestamp() * 1000)
-        hold_id = str(UUID(bytes=minted(now_ms, os.urandom(10))))
-        return _Asked(ask, lease, hold_id, _instant(now_ms), reserve)
+        now = self._clock.now()
+        # To the millisecond, which is all of it that the id can carry.
+        at = now.replace(microsecond=now.microsecond // 1000 * 1000)
+        text = minted(int(at.timestamp() * 1000 + 0.5), os.urandom(10)).hex()
+        hold_id = f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return _Asked(ask, lease, hold_id, at, reserve)
 
     async def _decide(self, asked: _Asked) -> _Answered:
         began = self._clock.monotonic()
