@@ -14,6 +14,7 @@ from tollbook.app.observe import Metrics
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.journal.audit import ValkeyAudit
+from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -45,6 +46,7 @@ class World:
         self.metrics = Metrics(settings.metrics_dir or None)
         self.keys = keys = Keys(settings.valkey_key_prefix)
         self.journal = ValkeyJournal(store, keys)
+        self.holds = ValkeyHolds(store, keys)
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
@@ -56,6 +58,7 @@ class World:
             self.metrics,
             lambda: self.directory.tenancy,
             ledger=self.ledger,
+            holds=self.holds,
         )
 
     @classmethod
