@@ -1,12 +1,13 @@
 """Holds under test on top of a journal, with the words their tests are written in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from tests.contract.journal_case import EPOCH, JournalCase
 from tollbook.domain.budget import Budget
 from tollbook.domain.record import HoldUse, Journalled, MeterTotal, MeterTouch, Record, Touch
 from tollbook.journal.holds import ValkeyHolds
-from tollbook.ports.holds import HoldAnswer, HoldCheck, HoldRequest
+from tollbook.ports.holds import HoldAnswer, HoldCheck, HoldRequest, HoldState, HoldView
 from tollbook.ports.journal import Posted, Settled, Settlement
 
 RUN = "usd|run:r1|run|r1"
@@ -37,6 +38,23 @@ class HoldsCase:
     async def hold(self, hold_id: str, *checks: HoldCheck, **fields: object) -> HoldAnswer:
         (answer,) = await self.holds.hold(0, [self.request(hold_id, *checks, **fields)])
         return answer
+
+    async def extend(
+        self, hold_id: str, *checks: HoldCheck, ttl_ms: int | None = None, versions: tuple[int, int] = (0, 0)
+    ) -> tuple[HoldState, HoldAnswer]:
+        amounts = {check.meter: check for check in checks}
+        return await self.holds.extend(0, "acme", hold_id, ttl_ms=ttl_ms, amounts=amounts, versions=versions)
+
+    async def release(self, hold_id: str, keep: Mapping[str, int] = MappingProxyType({})) -> HoldState:
+        return await self.holds.release(0, "acme", hold_id, keep)
+
+    async def find(self, hold_id: str) -> HoldView:
+        found = await self.holds.find(0, "acme", hold_id)
+        assert found is not None, hold_id
+        return found
+
+    async def load(self, totals: dict[str, int], *, version: int = 0, ledger_epoch: str = EPOCH) -> bool:
+        return await self.holds.load(0, "acme", totals, ledger_epoch=ledger_epoch, version=version)
 
     async def post(self, nanos: int = 0, *, meters: Sequence[MeterTouch] = (), uses: Sequence[HoldUse] = ()) -> Posted:
         """Post an event of acme that costs this much and names holds."""

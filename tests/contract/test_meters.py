@@ -1,303 +1,222 @@
-"""Meters in the ledger: counted in the transaction that books, and from what was booked before."""
+"""Meters other than the tenant's day: rebuilt, swept, and the throttle flag that follows from them."""
 
-import asyncio
-import itertools
-from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from random import Random
 
 import pytest
 
-from tests.contract.ledger_case import LedgerCase, open_case, timed_id
-from tests.core_world import event
-from tollbook.domain.budget import EACH, Budget, BudgetBook
-from tollbook.domain.errors import BudgetClash
-from tollbook.domain.event import Event
+from tests.contract.holds_case import RUN, HoldsCase
+from tests.contract.journal_case import EPOCH, JournalCase
+from tollbook.domain.budget import Action, Budget
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
-from tollbook.domain.record import MeterTotal, Record
-from tollbook.domain.tenancy import Tenancy
-from tollbook.domain.window import ZoneCalendar, ZoneSpan, calendar_of
-from tollbook.ports.config import BudgetChange
+from tollbook.domain.record import MeterTotal, MeterTouch, Touch
 
 pytestmark = pytest.mark.anyio
-
-ZONES = (
-    "UTC",
-    "Asia/Kolkata",
-    "America/New_York",
-    "Pacific/Chatham",
-    "Australia/Lord_Howe",
-    "Pacific/Kiritimati",
-    "Etc/GMT+12",
-    "America/St_Johns",
-)
-MOVED = ZoneCalendar((ZoneSpan(datetime(1, 1, 1, tzinfo=UTC).date(), "Asia/Kolkata"),
-                      ZoneSpan(datetime(2026, 3, 9, tzinfo=UTC).date(), "America/Los_Angeles")))  # fmt: skip
-TENANCY = Tenancy(calendars={"moved": MOVED} | {zone.lower().replace("/", "-"): calendar_of(zone) for zone in ZONES})
-TENANTS = ("moved", *(zone.lower().replace("/", "-") for zone in ZONES))
-
-TURNS = {
-    "new-york-spring": datetime(2026, 3, 8, 7, tzinfo=UTC),
-    "new-york-autumn": datetime(2026, 11, 1, 6, tzinfo=UTC),
-    "lord-howe-spring": datetime(2026, 10, 3, 15, 30, tzinfo=UTC),
-    "lord-howe-autumn": datetime(2026, 4, 4, 15, tzinfo=UTC),
-    "leap-day": datetime(2028, 2, 29, 12, tzinfo=UTC),
-    "new-year": datetime(2027, 1, 1, tzinfo=UTC),
-}
-MATCHES = {ScopeKind.TAG: ("team=*", "team=blue", "a=b=c")}
+MONTH = "usd|month:2026-01|tenant|"
+NEXT_MONTH = "usd|month:2026-02|tenant|"
+HOURLY = "calls|hour:2026-01-02+3|tenant|"
 
 
 @pytest.fixture
-async def case(ledger_url: str, anyio_backend: str) -> AsyncIterator[LedgerCase]:
-    async with open_case(ledger_url) as opened:
-        yield opened
+async def holds(case: JournalCase) -> HoldsCase:
+    await case.warm()
+    return HoldsCase(case)
 
 
-def budget(scope: ScopeKind, window: WindowKind, unit: Unit = Unit.USD, **changed: object) -> Budget:
-    match = str(changed.pop("match", EACH))
-    name = f"{scope}-{window}-{unit}-{len(match)}".replace("*", "each")
-    return Budget(
-        **{"id": name, "scope": scope, "window": window, "unit": unit, "limit": 10**12, "match": match} | changed
-    )
+def budget(limit: int, **fields: object) -> Budget:
+    given = {"id": "b", "scope": ScopeKind.TENANT, "window": WindowKind.MONTH, "unit": Unit.USD, **fields}
+    return Budget(limit=limit, **given)
 
 
-def every_budget() -> list[Budget]:
-    """A budget for each combination of scope, window and unit, everyone's, and some of a tenant for single values."""
-    combined = itertools.product(ScopeKind, WindowKind, Unit)
-    found = [
-        budget(scope, window, unit, match=match)
-        for scope, window, unit in combined
-        for match in MATCHES.get(scope, (EACH,))
-    ]
-    own = (budget(ScopeKind.AGENT, WindowKind.HOUR, match="planner", tenant="utc", id="own"),)
-    return [b for b in (*found, *own) if not b.is_daily]
+async def flag_until(holds: HoldsCase) -> int | None:
+    """When the flag of acme ends, or None where there is none."""
+    found = await holds.case.store.pexpiretime(holds.case.keys.throttled("acme"))
+    return found if found > 0 else None
 
 
-async def put(case: LedgerCase, *budgets: Budget) -> frozenset[int]:
-    made = await case.config.change_budgets([BudgetChange(b.tenant, b.id, b) for b in budgets], "test", case.now)
-    await case.follow()
-    return made.partitions
+async def spend(holds: HoldsCase, nanos: int, *meters: str, until_ms: int | None = None) -> tuple[str, ...]:
+    touches = [MeterTouch("acme", meter, nanos, until_ms or holds.closes + 1_000) for meter in meters or (MONTH,)]
+    return (await holds.post(nanos, meters=touches)).throttled
 
 
-def random_events(random: Random, around: datetime, now: datetime, count: int) -> Iterable[Event]:
-    agents = ("planner", "planner/researcher", "planner/researcher#7/fetch", "plan#1", "a|b/c d/é#x|y")
-    for number in range(count):
-        ts = around + timedelta(microseconds=round(random.gauss(0, 1) * 10 ** random.randrange(6, 12)))
-        ts = min(max(ts, now - timedelta(days=34)), now + timedelta(minutes=5))
-        tags = random.choice((None, {"team": "blue"}, {"team": "red", "x": "é"}, {"a=b": "c", "a": "b=c", "team": ""}))
-        apart = random.choice((timedelta(0), timedelta(minutes=20), timedelta(days=36), timedelta(seconds=-59)))
-        held = timed_id(ts - apart)
-        yield event(
-            random.choice(TENANTS),
-            random.randrange(1, 10**6),
-            id=f"e{number}",
-            ts=ts,
-            agent=random.choice(agents),
-            model=random.choice(("m", "dear|1", "n/o")),
-            run=random.choice((None, "r1", "r/2")),
-            output=random.randrange(1000),
-            tags=tags,
-            hold=random.choice((None, None, held, f"{held}.{number + 1}")),
-        )
+@pytest.mark.parametrize(("nanos", "throttled"), [(99, ()), (100, ("acme",))], ids=str)
+async def test_a_months_limit_raises_the_flag_until_the_month_ends(
+    holds: HoldsCase, nanos: int, throttled: tuple[str, ...]
+) -> None:
+    """The flag stands at exactly the limit, and no longer than the window that is over it."""
+    await holds.budgets(budget(100))
+    assert await spend(holds, nanos) == throttled
+    assert await flag_until(holds) == (holds.closes + 1_000 if throttled else None)
+    assert await holds.case.journal.evaluate(0, [], ["acme"]) == len(throttled)
 
 
-def deltas(*records: Record) -> dict[tuple[str, str], int]:
-    """What receivers add to pending: the other side of what the ledger counts."""
-    added: Counter[tuple[str, str]] = Counter()
-    for record in records:
-        for touch in record.meters:
-            added[touch.tenant, touch.meter] += touch.amount
-    return dict(added)
+@pytest.mark.parametrize("action", [Action.NOTIFY, Action.DEGRADE])
+async def test_a_budget_that_refuses_nothing_raises_no_flag(holds: HoldsCase, action: Action) -> None:
+    """Only throttle and block do; and one of another scope is no matter of the tenant's."""
+    other = budget(1, scope=ScopeKind.AGENT, match="planner")
+    await holds.budgets(budget(1, action=action, degrade_to="m"), other)
+    assert await spend(holds, 5, MONTH, "usd|month:2026-01|agent|planner") == ()
+    assert await flag_until(holds) is None
 
 
-async def kept(case: LedgerCase) -> dict[tuple[str, str], int]:
-    rows = await case.rows("SELECT tenant, meter, total FROM meter_total")
-    return {(row["tenant"], row["meter"]): row["total"] for row in rows}
+async def test_the_flag_lives_until_the_latest_of_the_windows_that_are_over(holds: HoldsCase) -> None:
+    """Of a day, an hour and a month the flag outlives what ends first, and goes when the last is raised."""
+    await holds.case.limit(5)
+    await holds.budgets(budget(5), budget(1, window=WindowKind.HOUR, unit=Unit.CALLS, action=Action.BLOCK))
+    await spend(holds, 1, HOURLY, until_ms=holds.closes - 60_000)
+    assert await flag_until(holds) == holds.closes - 60_000
+    await spend(holds, 4, "usd|month:2026-01|agent|x")
+    assert await flag_until(holds) == holds.closes
+    await spend(holds, 5)
+    assert await flag_until(holds) == holds.closes + 1_000
+    await holds.budgets(budget(6), version=2)
+    assert await flag_until(holds) == holds.closes
+    await holds.case.limit(100, version=2)
+    await holds.case.journal.evaluate(0, [("acme", holds.case.open.day)])
+    assert await flag_until(holds) is None
 
 
-@pytest.mark.parametrize("turn", TURNS)
-async def test_the_ledger_names_and_counts_the_meters_that_the_receiver_does(case: LedgerCase, turn: str) -> None:
-    """Over random calls around each turn of a clock: names, amounts, and windows that the ledger closes no earlier."""
-    case.now = TURNS[turn] + timedelta(days=2)
-    await case.ledger.make_room(case.now)
-    case.under(TENANCY)
-    await put(case, *every_budget())
-    case.under(TENANCY, BudgetBook({None: [b for b in every_budget() if b.tenant is None], "utc": every_budget()[-1:]}))
-    events = list(random_events(Random(turn), TURNS[turn], case.now, 250))
-    records = case.records(*events)
-    booked = await case.book_records(records)
-    assert booked.new == 250
-    answered = {(total.tenant, total.meter): total.total for total in booked.meters}
-    assert answered == deltas(*records)
-    assert await kept(case) == answered
-    closes = {(touch.tenant, touch.meter): touch.until_ms for touch in records[0].meters}
-    for total in booked.meters:
-        exact, bound = closes[total.tenant, total.meter], total.until_ms
-        assert (exact == 0) == (bound == 0)
-        assert exact <= bound <= exact + 40 * 3_600_000, total
-    assert {hold for _, hold in booked.holds} == {sent.hold for sent in events if sent.hold}
+async def test_a_limit_below_what_is_spent_sets_the_flag_at_once(holds: HoldsCase) -> None:
+    """Putting budgets is enough, up and down; and so is taking them away."""
+    await spend(holds, 50)
+    for version, limit, standing in ((1, 51, False), (2, 50, True), (3, 51, False), (4, 10, True)):
+        await holds.budgets(budget(limit), version=version)
+        assert (await flag_until(holds) is not None) is standing
+    await holds.budgets(version=5)
+    assert await flag_until(holds) is None
 
 
-@pytest.mark.parametrize("turn", ["new-york-autumn", "leap-day"])
-async def test_a_budget_that_comes_later_counts_what_was_booked_before(case: LedgerCase, turn: str) -> None:
-    """From rollups, runs and entries: in windows still open the total is what counting from the start gives."""
-    case.now = TURNS[turn] + timedelta(hours=6)
-    await case.ledger.make_room(case.now)
-    case.under(TENANCY)
-    events = list(random_events(Random(turn), TURNS[turn], case.now, 250))
-    await case.book(*events)
-    assert await kept(case) == {}
-    assert await put(case, *every_budget()) == {0}
-    case.under(TENANCY, BudgetBook({None: [b for b in every_budget() if b.tenant is None], "utc": every_budget()[-1:]}))
-    (record,) = case.records(*events)
-    open_at = case.now.timestamp() * 1000
-    added = deltas(record)
-    still_open = {(t.tenant, t.meter) for t in record.meters if t.until_ms == 0 or t.until_ms > open_at}
-    found = await kept(case)
-    assert {key: found[key] for key in still_open} == {key: added[key] for key in still_open}
-    # What closed a moment ago may be counted too: the ledger knows only a bound of when a week ends.
-    assert {key: added[key] for key in found} == found
-    later = list(random_events(Random("later"), TURNS[turn], case.now, 400))[250:]
-    await case.book_records(case.records(*later))
-    again = deltas(record, *case.records(*later))
-    found = await kept(case)
-    assert {key: found[key] for key in still_open} == {key: again[key] for key in still_open}
+async def test_everyones_budget_holds_for_who_has_no_own(holds: HoldsCase) -> None:
+    """A tenant's own of the same meter wins, also one that refuses nothing."""
+    await holds.budgets(budget(5), tenant=None)
+    await spend(holds, 5)
+    assert await flag_until(holds) is not None
+    await holds.budgets(budget(6))
+    assert await flag_until(holds) is None
+    await holds.budgets(budget(1, action=Action.NOTIFY), version=2)
+    assert await flag_until(holds) is None
+    await holds.budgets(version=3)
+    assert await flag_until(holds) is not None
 
 
-async def test_a_ledger_without_such_budgets_keeps_no_meters(case: LedgerCase) -> None:
-    """The daily limit is not one of them: its total is the day's."""
-    await case.config.set_limit("acme", 5, "test")
-    await case.follow()
-    (record,) = case.records(event(id="a", run="r"))
-    assert record.meters == ()
-    assert (await case.book_records([record])).meters == ()
-    assert [row["meter_scopes"] for row in await case.rows("SELECT meter_scopes FROM partition")] == [[]] * 4
+async def test_a_budget_that_ends_by_itself_takes_its_flag_along(holds: HoldsCase) -> None:
+    """The flag ends no later than the budget; one that has ended raises none."""
+    ends = datetime.now(UTC).replace(microsecond=0) + timedelta(minutes=5)
+    await holds.budgets(budget(5, expires_at=ends))
+    await spend(holds, 5)
+    assert await flag_until(holds) == int(ends.timestamp() * 1000)
+    await holds.budgets(budget(5, expires_at=ends - timedelta(minutes=10)), version=2)
+    assert await flag_until(holds) is None
 
 
-MONTH = budget(ScopeKind.AGENT, WindowKind.MONTH)
+async def test_a_duplicates_flag_goes_with_its_record(holds: HoldsCase) -> None:
+    """Settled and pending count together; a record that booked nothing takes back what it raised."""
+    await holds.budgets(budget(100))
+    await holds.settle((0, 1), MeterTotal("acme", MONTH, 60, holds.closes + 1_000))
+    await spend(holds, 60)
+    assert await flag_until(holds) is not None
+    await holds.settle((1, 2), totals=[Touch("acme", holds.case.open, 60)], records=await holds.case.records())
+    assert await flag_until(holds) is None
 
 
-async def test_catching_up_and_rebuilding_carry_meters_and_holds(case: LedgerCase) -> None:
-    """Changed after a version, named besides, or open: with their totals; runs are asked for one by one."""
-    await put(case, MONTH, budget(ScopeKind.RUN, WindowKind.RUN, Unit.CALLS))
-    held = f"{timed_id(case.now)}.4"
-    await case.book(event(id="a", nanos=3, run="r", hold=held))
-    await case.book(event(id="b", nanos=4, agent="other"))
-    caught = await case.ledger.catch_up(0, 0, ())
-    month = f"usd|month:{case.now:%Y-%m}|agent|planner"
-    assert {(t.meter, t.total) for t in caught.meters} >= {(month, 3), ("calls|run:r|run|r", 1)}
-    assert caught.holds == (("acme", held),)
-    assert [t.total for t in (await case.ledger.catch_up(0, 1, ())).meters] == [4]
-    named = await case.ledger.catch_up(0, 2, (), [("acme", month), ("acme", month), ("acme", "usd|day:x|agent|y")])
-    assert [(t.meter, t.total) for t in named.meters] == [(month, 3)]
-    pages = [page async for page in case.ledger.open_totals(0, case.now)]
-    assert sorted(t.total for page in pages for t in page.meters) == [3, 4]
-    totals = await case.ledger.meter_totals(0, "acme", ["calls|run:r|run|r", "calls|run:s|run|s"])
-    assert (totals.version, totals.totals) == (2, {"calls|run:r|run|r": 1, "calls|run:s|run|s": 0})
+async def test_a_total_alone_raises_the_flag(holds: HoldsCase) -> None:
+    """A new budget's backfill brings totals of meters without any day's."""
+    await holds.budgets(budget(100))
+    await holds.settle((0, 1), MeterTotal("acme", MONTH, 100, holds.closes + 9_000))
+    assert await flag_until(holds) == holds.closes + 9_000
+    # The ledger knows a bound of the window's end; whoever posts knows the end.
+    await spend(holds, 0)
+    assert await flag_until(holds) == holds.closes + 1_000
 
 
-async def test_a_budget_raises_the_versions_of_what_it_counts_anew(case: LedgerCase) -> None:
-    """So that catch-up brings its meters, and counters behind that version are known to lack them."""
-    await case.book(event(id="a", nanos=3))
-    before = await case.ledger.standing(0)
-    assert await put(case, MONTH) == {0}
-    caught = await case.ledger.catch_up(0, before.version, ())
-    assert [t.total for t in caught.meters] == [3]
-    assert (await case.config.backfills())[0] == caught.version == before.version + 1
-    assert await put(case, budget(ScopeKind.AGENT, WindowKind.MONTH, limit=7)) == frozenset()
-    assert await put(case, budget(ScopeKind.AGENT, WindowKind.MONTH, tenant="nobody")) == frozenset()
+async def test_a_late_event_of_a_closed_day_counts_in_its_month(holds: HoldsCase) -> None:
+    """The day it belongs to says nothing about now; the month does, and the open day keeps its say."""
+    await holds.case.limit(50)
+    await holds.budgets(budget(100))
+    await spend(holds, 50)
+    assert await flag_until(holds) == holds.closes
+    record = holds.case.record(Touch("acme", holds.case.closed, 40))
+    touch = MeterTouch("acme", MONTH, 40, holds.closes + 1_000)
+    await holds.case.journal.post(type(record)(0, record.nonce, 1, record.touches, b"rows", (touch,)))
+    assert await flag_until(holds) == holds.closes
+    await holds.case.journal.post(type(record)(0, b"n" * 16, 1, record.touches, b"rows", (touch,)))
+    assert await flag_until(holds) == holds.closes + 1_000
 
 
-async def test_a_meter_that_comes_back_is_counted_from_the_start(case: LedgerCase) -> None:
-    """While no budget names a meter nothing is added to it; the budget that names it again sets it right."""
-    await put(case, MONTH)
-    await case.book(event(id="a", nanos=3))
-    await case.config.change_budgets([BudgetChange(None, MONTH.id, None)], "test", case.now)
-    assert (await case.book(event(id="b", nanos=4))).meters == ()
-    await put(case, MONTH)
-    assert list((await kept(case)).values()) == [7]
-    assert [t.total for t in (await case.book(event(id="c", nanos=5))).meters] == [12]
+async def test_a_window_of_the_future_waits_for_the_present_one(holds: HoldsCase) -> None:
+    """An event dated minutes ahead, in the next month, throttles nobody in this one."""
+    await holds.budgets(budget(100))
+    await spend(holds, 1)
+    await spend(holds, 100, NEXT_MONTH, until_ms=holds.closes + 10_000)
+    assert await flag_until(holds) is None
+    await spend(holds, 99)
+    assert await flag_until(holds) == holds.closes + 1_000
 
 
-async def test_a_transaction_that_waited_for_a_budget_counts_its_meters(case: LedgerCase) -> None:
-    """No entry is missed or counted twice: a booking begun before the change commits behind it, with its meters."""
-    await case.book(event(id="a", nanos=3))
-    async with case.pool.acquire() as connection:
-        started = connection.transaction()
-        await started.start()
-        await connection.fetch(case.queries["partitions_lock"], [0, 1, 2, 3])
-        booking = asyncio.create_task(case.book(event(id="b", nanos=4)))
-        changing = asyncio.create_task(put(case, MONTH))
-        while len(await case.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) < 2:
-            await asyncio.sleep(0)
-        await started.commit()
-        await asyncio.gather(booking, changing)
-    assert list((await kept(case)).values()) == [7]
+async def test_a_closed_window_says_nothing(holds: HoldsCase) -> None:
+    """Spend of an hour that is over is counted and raises no flag."""
+    await holds.budgets(budget(1, window=WindowKind.HOUR, unit=Unit.CALLS))
+    await spend(holds, 5, HOURLY, until_ms=holds.closes - 3 * 3_600_000)
+    assert await flag_until(holds) is None
 
 
-async def test_two_budgets_of_one_owner_never_name_the_same_meter(case: LedgerCase) -> None:
-    """The second is refused whole; a tenant's own beside everyone's is not, nor another id for the same."""
-    await put(case, MONTH)
-    twin = budget(ScopeKind.AGENT, WindowKind.MONTH, id="twin")
-    with pytest.raises(BudgetClash):
-        await put(case, twin)
-    await put(case, budget(ScopeKind.AGENT, WindowKind.MONTH, tenant="acme"))
-    changes = [BudgetChange(None, "twin", twin), BudgetChange(None, MONTH.id, None)]
-    await case.config.change_budgets(changes, "test", case.now)
-    assert [(row.budget.tenant, row.budget.id) for row in await case.config.budgets()] == [
-        (None, "daily"),
-        (None, "twin"),
-        ("acme", MONTH.id),
-    ]
-    revisions = await case.config.budget_revisions(None, MONTH.id)
-    assert [revision.budget for revision in revisions] == [None, MONTH]
-    assert {revision.changed_by for revision in revisions} == {"test"}
+async def test_a_rebuild_brings_meters_and_flags_back(case: JournalCase) -> None:
+    """Window meters are loaded, runs are left for who asks; what the ledger does not have is taken away."""
+    holds = HoldsCase(case)
+    await case.warm()
+    gone = holds.meter()
+    await holds.settle((0, 1), holds.total(gone, 3))
+    await holds.load({RUN: 5}, version=1)
+    await case.journal.forget(0)
+    assert await case.journal.rebuild_begin(0, "t")
+    assert await case.journal.rebuild_load(0, "t", [], [MeterTotal("acme", MONTH, 100, holds.closes)])
+    kept = (await case.journal.open_meters(0, 0, 100))[1]
+    assert {meter for _, meter in kept} == {MONTH, gone, RUN}
+    others = [entry for entry in kept if entry[1] != MONTH]
+    assert not await case.journal.rebuild_clear(0, "another", [], others)
+    assert await case.journal.rebuild_clear(0, "t", [], others)
+    assert await holds.settled() == {MONTH: 100}
+    await holds.budgets(budget(100))
+    assert await flag_until(holds) is None
+    assert await case.journal.rebuild_open(0, "t", ledger_epoch=EPOCH, version=1, quarantine_ms=0)
+    assert await case.journal.evaluate(0, [], ["acme"]) == 1
+    assert await flag_until(holds) == holds.closes
+    assert (await holds.hold("h", holds.check(RUN, 10, 1), versions=(0, 1))).missing == (0,)
 
 
-async def test_a_budget_ends_by_itself(case: LedgerCase) -> None:
-    """At its end it is removed, with its history kept."""
-    await put(case, budget(ScopeKind.AGENT, WindowKind.DAY, expires_at=case.now + timedelta(minutes=1), id="share"))
-    assert await case.config.end_budgets(case.now) == 0
-    assert await case.config.end_budgets(case.now + timedelta(minutes=1)) == 1
-    assert await case.config.budget(None, "share") is None
-    assert [row.changed_by for row in await case.config.budget_revisions(None, "share")] == ["tollbook", "test"]
+async def test_only_meters_closed_and_at_rest_are_swept(holds: HoldsCase) -> None:
+    """Pending or held keeps a meter; a run is kept for a day after it was last touched; nothing else is left."""
+    past, calls = holds.closes - 3 * 3_600_000, holds.meter()
+    busy, held, rest = (holds.meter(scope=f"agent|{name}") for name in ("busy", "held", "rest"))
+    await holds.settle((0, 1), *(MeterTotal("acme", meter, 3, past) for meter in (held, rest)), holds.total(calls, 1))
+    await holds.load({RUN: 5}, version=1)
+    await holds.post(0, meters=[MeterTouch("acme", busy, 2, past), MeterTouch("acme", HOURLY, 0, past)])
+    await holds.hold("h", holds.check(held, 10, 1))
+    assert await holds.case.journal.closed_meters(0, 3 * 3_600_000, 10) == []
+    closed = await holds.case.journal.closed_meters(0, 0, 10)
+    assert {meter for _, meter in closed} == {busy, held, rest, HOURLY}
+    everything = [*closed, ("acme", calls), ("acme", RUN)]
+    assert await holds.case.journal.sweep_meters(0, 0, everything) == 2
+    assert await holds.settled() == {held: 3, calls: 1, RUN: 5}
+    await holds.release("h")
+    await holds.settle((1, 2), records=await holds.case.records())
+    assert await holds.case.journal.sweep_meters(0, 0, everything) == 2
+    await holds.pass_time(24 * 3_600_000)
+    assert await holds.case.journal.closed_meters(0, 0, 10) == [("acme", calls), ("acme", RUN)]
+    assert await holds.case.journal.sweep_meters(0, 0, everything) == 2
+    assert await holds.case.journal.open_meters(0, 0, 10) == (0, [])
+    left = await holds.case.store.hkeys(holds.case.keys.tenant(0, "acme"))
+    assert {field.decode().split(":")[0] for field in left} <= {"day"}
 
 
-async def test_meters_long_closed_and_runs_long_still_are_forgotten(case: LedgerCase) -> None:
-    """A window's total goes 72 hours after it closed, a run's 35 days after it was last touched."""
-    await put(case, budget(ScopeKind.AGENT, WindowKind.HOUR), budget(ScopeKind.RUN, WindowKind.RUN))
-    await case.book(event(id="a", run="r"))
-    assert await case.ledger.prune_meters(0, case.now + timedelta(hours=72)) == 0
-    assert await case.ledger.prune_meters(0, case.now + timedelta(hours=74)) == 1
-    assert await case.ledger.prune_meters(0, case.now + timedelta(days=35)) == 0
-    assert await case.ledger.prune_meters(0, case.now + timedelta(days=36)) == 1
-    assert await kept(case) == {}
-
-
-async def test_a_bisected_batch_answers_each_meter_once_and_newest(case: LedgerCase) -> None:
-    """What is buried is in no meter."""
-    await put(case, MONTH)
-    poisoned = case.poison(event(nanos=100, id="p", run="nul"), b"nul", b"n\0l")
-    batch = case.batch(case.records(event(nanos=1, id="a")), poisoned, case.records(event(nanos=2, id="b")))
-    booked = await case.ledger.book_with_poison(0, batch, case.now)
-    assert [total.total for total in booked.meters] == [3]
-    assert _only(booked.meters).until_ms > case.now.timestamp() * 1000
-
-
-def _only(totals: Sequence[MeterTotal]) -> MeterTotal:
-    (total,) = totals
-    return total
-
-
-async def test_a_meter_is_updated_in_place(case: LedgerCase) -> None:
-    """Updates change no index."""
-    await put(case, MONTH)
-    for number in range(20):
-        await case.book(event(id=f"e{number}"))
-    async with case.pool.acquire() as connection:
-        await connection.execute("SELECT pg_stat_force_next_flush()")
-        row = await connection.fetchrow(
-            "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'meter_total'"
-        )
-    assert tuple(row) == (19, 19)
+async def test_a_closed_day_takes_its_mark_of_the_limit_along(case: JournalCase) -> None:
+    """Nothing of a swept day is left beside the meters."""
+    await case.limit(5)
+    await case.warm()
+    await case.post(5)
+    key = case.keys.tenant(0, "acme")
+    assert await case.store.hget(key, "od") == str(int(case.open.end.timestamp() * 1000)).encode()
+    await case.settle((0, 1), Touch("acme", case.open, 5), records=await case.records())
+    holds = HoldsCase(case)
+    await holds.pass_time(2 * 3_600_000)
+    assert await case.journal.sweep(0, 0, [("acme", case.open.day)]) == 1
+    assert await case.store.exists(key) == 0

@@ -109,6 +109,7 @@ class ValkeyJournal:
         self._store = store
         self._keys = keys
         self._post = Script("post")
+        self._post_held = Script("post_held")
         self._settle = Script("settle")
         self._rebuild_begin = Script("rebuild_begin")
         self._rebuild_load = Script("rebuild_load")
@@ -145,10 +146,12 @@ class ValkeyJournal:
             *days.tenant_keys(),
             *days.derived_keys(),
         ]
+        script = self._post
         if more:
             keys += [*self._of(record.partition, "meters"), *days.hold_keys()]
+            script = self._post_held
         async with translated():
-            code, place, *found = await self._post(
+            code, place, *found = await script(
                 self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches), *more
             )
         names = list(days.index)

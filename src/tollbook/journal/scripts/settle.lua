@@ -50,7 +50,8 @@ for at = 10, #ARGV, 2 do
       redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
     end
     for _, touch in ipairs(found[2][10] and cmsgpack.unpack(found[2][10]) or {}) do
-      redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4]))
+      -- A meter that waits for nothing may have been swept: it must not come back as one that nobody keeps.
+      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4])) end
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1

@@ -23,9 +23,16 @@ local function derive(keys, everyone, meter, window, now, noted)
       if kept[4] and not over then redis.call('HDEL', keys[1], 'od') end
     end
   end
-  local watched = (kept[6] or noted) and (kept[5] or everyone[2])
-  if not watched and not noted and (not opened or not (limit or kept[4])) then return -1 end
-  return watch_flag(keys, everyone[2], {over, kept[5], kept[6]}, noted, now)
+  if noted or (kept[6] and (kept[5] or everyone[2])) then
+    return watch_flag(keys, everyone[2], {over, kept[5], kept[6]}, noted, now)
+  end
+  if not opened or not (limit or kept[4]) then return -1 end
+  if over then
+    redis.call('SET', keys[2], '1', 'PXAT', over)
+    return 1
+  end
+  redis.call('DEL', keys[2])
+  return 0
 end
 
 -- The flag alone, for a tenant of which no day is at hand.
