@@ -23,7 +23,9 @@ _FENCE_TRIES = 4
 class PutsBudgets(Protocol):
     """The part of `ports.holds.Holds` that takes budgets."""
 
-    async def put_budgets(self, partition: int, tenant: str | None, budgets: Sequence[Budget], version: int) -> bool:
+    async def put_budgets(
+        self, partition: int, tenant: str | None, budgets: Sequence[Budget], version: int, *, fence_min: int = 0
+    ) -> bool:
         """Replace a tenant's (None: everyone's) budgets; False where a version as new stood there already."""
         ...
 
@@ -113,11 +115,13 @@ class LimitKeeper:
             )
 
     async def _put(self, partition: int, mine: Sequence[OwnersBudgets]) -> None:
-        if self._holds is None:
+        if self._holds is None or not mine:
             return
+        # Read behind the budgets, so that what was counted anew for them is within it.
+        fence_min = (await self._config.backfills())[partition]
         for start in range(0, len(mine), _AT_ONCE):
             some = mine[start : start + _AT_ONCE]
-            await asyncio.gather(*(self._holds.put_budgets(partition, *owned) for owned in some))
+            await asyncio.gather(*(self._holds.put_budgets(partition, *owned, fence_min=fence_min) for owned in some))
 
     async def _set_meters(self, partition: int) -> None:
         """Set what the ledger has counted, as the drain's next tick would."""

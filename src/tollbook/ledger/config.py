@@ -79,6 +79,11 @@ class PostgresConfig:
         async with connection_of(self._pool) as connection:
             return list(owners_of(await connection.fetch(self._sql["budgets_since"], version)))
 
+    async def backfills(self) -> dict[int, int]:
+        """By partition, the version that its counters must have reached before its budgets are trusted."""
+        async with connection_of(self._pool) as connection:
+            return {row["partition"]: row["backfilled"] for row in await connection.fetch(self._sql["backfills"])}
+
     async def budgets(
         self, owners: Sequence[str | None] | None = None, after: tuple[str, str] = ("", ""), count: int = 10_000
     ) -> list[BudgetListing]:

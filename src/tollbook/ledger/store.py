@@ -10,7 +10,7 @@ from tollbook.domain.record import InboxRecord, Record
 from tollbook.ledger.booking import IDENTITY_KEPT, Booking, meters_of, touches_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.ledger import Batch, Booked, CatchUp, Standing
+from tollbook.ports.ledger import Batch, Booked, CatchUp, MeterTotals, Standing
 
 _PAGE_ROWS = 500
 _METER_KEPT = timedelta(hours=72)
@@ -40,8 +40,14 @@ class PostgresLedger:
             row = await connection.fetchrow(self._sql["partition_version"], partition)
         return Standing(str(row["ledger_epoch"]), row["version"])
 
-    async def catch_up(self, partition: int, after: int, also: Sequence[tuple[str, date]]) -> CatchUp:
-        """Totals changed after a version, and those of the days in `also`, under one snapshot."""
+    async def catch_up(
+        self,
+        partition: int,
+        after: int,
+        also: Sequence[tuple[str, date]],
+        also_meters: Sequence[tuple[str, str]] = (),
+    ) -> CatchUp:
+        """Totals changed after a version, and those of the days and meters named besides, under one snapshot."""
         async with (
             connection_of(self._pool) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -50,6 +56,10 @@ class PostgresLedger:
             changed = touches_of(await connection.fetch(self._sql["catch_up_totals"], partition, after))
             meters = meters_of(await connection.fetch(self._sql["catch_up_meters"], partition, after))
             holds = await connection.fetch(self._sql["catch_up_holds"], partition, after)
+            others = set(also_meters).difference((total.tenant, total.meter) for total in meters)
+            if others:
+                tenants, names = zip(*sorted(others), strict=True)
+                meters += meters_of(await connection.fetch(self._sql["meter_totals"], list(tenants), list(names)))
             known = {touch.key for touch in changed}
             missing = [key for key in dict.fromkeys(also) if key not in known]
             if missing:
@@ -87,11 +97,16 @@ class PostgresLedger:
                     return
                 last_meter = (meters[-1].tenant, meters[-1].meter)
 
-    async def meter_totals(self, tenant: str, meters: Sequence[str]) -> dict[str, int]:
-        """The settled totals of some meters of a tenant; one in which nothing is booked is left out."""
-        async with connection_of(self._pool) as connection:
-            found = await connection.fetch(self._sql["meter_totals"], tenant, list(meters))
-        return {row["meter"]: row["total"] for row in found}
+    async def meter_totals(self, partition: int, tenant: str, meters: Sequence[str]) -> MeterTotals:
+        """The settled totals of some meters of a tenant under one snapshot; one in which nothing is booked is 0."""
+        async with (
+            connection_of(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            row = await connection.fetchrow(self._sql["partition_version"], partition)
+            found = await connection.fetch(self._sql["meter_totals"], [tenant] * len(meters), list(meters))
+        totals = dict.fromkeys(meters, 0) | {total.meter: total.total for total in meters_of(found)}
+        return MeterTotals(str(row["ledger_epoch"]), row["version"], totals)
 
     async def inbox_append(self, record: Record) -> None:
         """Keep a record while Valkey is away."""

@@ -49,6 +49,7 @@ class DrainSettings(msgspec.Struct, frozen=True):
     unsettled_records_max: int = 4_096
     evaluated_days_max: int = 512
     swept_days_max: int = 64
+    swept_meters_max: int = 1_000
     meter_kept_ms: int = 72 * 3600 * 1000
     batch_kept: timedelta = timedelta(hours=1)
     prune_s: float = 60.0
@@ -199,11 +200,11 @@ class Drain:
         self._committed = Standing(booked.ledger_epoch, booked.version)
         self._unsettled += records
         await self._crossing("settling")
-        known = {touch.key for touch in booked.totals}
         if (
             self._fence is None
             or self._fence < booked.version - 1
-            or any(key not in known for key in _days_of(self._unsettled))
+            or not {touch.key for touch in booked.totals}.issuperset(_days_of(self._unsettled))
+            or not {(total.tenant, total.meter) for total in booked.meters}.issuperset(_meters_of(self._unsettled))
         ):
             await self._catch_up_quietly()
             return
@@ -226,9 +227,14 @@ class Drain:
         Reads again from the fence the store answers until both agree: no earlier answer is trusted.
         """
         for _ in range(8):
-            read_at_ms = await self._journal.now_ms(self._partition)
+            read_at_ms: int | None = await self._journal.now_ms(self._partition)
+            if await self._ledger.inbox_peek(self._partition, 1):
+                # A hold whose event waits there has not lapsed: its room must not return yet.
+                read_at_ms = None
             after = await self._known_fence()
-            caught = await self._ledger.catch_up(self._partition, after, _days_of(self._unsettled))
+            caught = await self._ledger.catch_up(
+                self._partition, after, _days_of(self._unsettled), _meters_of(self._unsettled)
+            )
             await self._crossing("caught up")
             self._check_not_behind(caught.ledger_epoch, caught.version)
             if caught.gap:
@@ -336,7 +342,14 @@ class Drain:
         if closed:
             swept = await self._journal.sweep(self._partition, kept_ms, closed)
             invariant(swept <= len(closed), "more meters swept than named")
+        meters = await self._journal.closed_meters(self._partition, kept_ms, self._settings.swept_meters_max)
+        if meters:
+            await self._journal.sweep_meters(self._partition, kept_ms, meters)
 
 
 def _days_of(records: list[Journalled]) -> list[tuple[str, date]]:
     return [day for record in records for day in record.touches]
+
+
+def _meters_of(records: list[Journalled]) -> list[tuple[str, str]]:
+    return [meter for record in records for meter in record.meters]

@@ -122,6 +122,10 @@ class Config(Protocol):
         """The budgets of each owner of whose some changed after a version, those without any left too; 0 for all."""
         ...
 
+    async def backfills(self) -> dict[int, int]:
+        """By partition, the version that its counters must have reached before its budgets are trusted."""
+        ...
+
     async def budgets(
         self, owners: Sequence[str | None] | None = None, after: tuple[str, str] = ("", ""), count: int = 10_000
     ) -> list[BudgetListing]:

@@ -1,6 +1,6 @@
 """Where committed truth lives."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -42,6 +42,14 @@ class CatchUp(NamedTuple):
     holds: tuple[tuple[str, str], ...] = ()
 
 
+class MeterTotals(NamedTuple):
+    """Settled totals of some meters of a tenant, by name, and the version of its partition they are true for."""
+
+    ledger_epoch: str
+    version: int
+    totals: Mapping[str, int]
+
+
 class Standing(NamedTuple):
     """Where a partition's ledger stands."""
 
@@ -64,8 +72,14 @@ class Ledger(Protocol):
         """The partition's version."""
         ...
 
-    async def catch_up(self, partition: int, after: int, also: Sequence[tuple[str, date]]) -> CatchUp:
-        """Totals changed after a version, and those of the days in `also`, under one snapshot."""
+    async def catch_up(
+        self,
+        partition: int,
+        after: int,
+        also: Sequence[tuple[str, date]],
+        also_meters: Sequence[tuple[str, str]] = (),
+    ) -> CatchUp:
+        """Totals changed after a version, and those of the days and meters named besides, under one snapshot."""
         ...
 
     def open_totals(self, partition: int, closing_after: datetime) -> AsyncIterator["CatchUp"]:
@@ -75,8 +89,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def meter_totals(self, tenant: str, meters: Sequence[str]) -> dict[str, int]:
-        """The settled totals of some meters of a tenant; one in which nothing is booked is left out."""
+    async def meter_totals(self, partition: int, tenant: str, meters: Sequence[str]) -> MeterTotals:
+        """The settled totals of some meters of a tenant under one snapshot; one in which nothing is booked is 0."""
         ...
 
     async def inbox_append(self, record: Record) -> None:

@@ -84,8 +84,11 @@ CREATE TABLE meter_total (
 
 CREATE INDEX meter_total_open ON meter_total (partition, until_ms);
 
--- The scopes for which the partition's transactions have meters to add to; empty: they have nothing to do.
-ALTER TABLE partition ADD COLUMN meter_scopes text[] NOT NULL DEFAULT '{}';
+-- The scopes for which the partition's transactions have meters to add to; empty: they have nothing to do. backfilled is the
+-- version of the newest transaction that counted meters anew: the counters must have reached it before budgets are trusted.
+ALTER TABLE partition
+    ADD COLUMN meter_scopes text[] NOT NULL DEFAULT '{}',
+    ADD COLUMN backfilled bigint NOT NULL DEFAULT 0;
 
 ALTER TABLE ledger_batch
     ADD COLUMN meter_tenants text[] NOT NULL DEFAULT '{}',
@@ -178,7 +181,7 @@ ALTER TABLE api_key DROP COLUMN parent, DROP COLUMN agent, DROP COLUMN run, DROP
 ALTER TABLE entry DROP COLUMN hold;
 ALTER TABLE ledger_batch
     DROP COLUMN meter_tenants, DROP COLUMN meters, DROP COLUMN hold_tenants, DROP COLUMN holds;
-ALTER TABLE partition DROP COLUMN meter_scopes;
+ALTER TABLE partition DROP COLUMN meter_scopes, DROP COLUMN backfilled;
 DROP TABLE meter_total;
 ALTER TABLE budget RENAME TO general_budget;
 ALTER INDEX budget_pkey RENAME TO general_budget_pkey;
