@@ -8,13 +8,16 @@ from typing import Any, TypeVar
 import httpx
 from redis.asyncio import Redis
 
-from tollbook.api.app import build_api
+from tollbook.api.front import Front
 from tollbook.api.services import Backlog, Services
 from tollbook.domain.access import Role
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
+from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.watch import Watch
 from tollbook.journal.audit import ValkeyAudit
+from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -24,6 +27,7 @@ from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.store import PostgresLedger
+from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory, mint_key
 from tollbook.pipeline.drain import Drain, DrainSettings
@@ -106,16 +110,26 @@ class World:
         self.store = Redis.from_url(valkey_url, socket_timeout=20)
         keys = self.keys = Keys(prefix)
         self.journal = ValkeyJournal(self.store, keys)
+        self.holds = ValkeyHolds(self.store, keys)
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.telemetry,
+            lambda: self.directory.tenancy,
+            ledger=self.ledger,
+            holds=self.holds,
+        )
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
+        self.gate = self.new_gate()
         self.services = self._services(keys)
-        self.api = build_api(self.services)
+        self.front = Front(self.services)
         self.drains = {partition: self._drain(partition) for partition in range(self.directory.tenancy.partitions)}
 
     def _services(self, keys: Keys) -> Services:
@@ -126,11 +140,28 @@ class World:
             journal=self.journal,
             received=ValkeyReceivedLog(self.store, keys),
             config=self.config,
+            budgets=self.limits,
             reading=self.reading,
             clock=self.clock,
             telemetry=self.telemetry,
             metrics=self.telemetry,
             limits=IntakeLimits(),
+            gate=self.gate,
+            watch=Watch(self.holds, self.gate.copies, self.clock, self.telemetry, lambda: self.directory.tenancy),
+        )
+
+    def new_gate(self, **settings: Any) -> Gate:
+        """A gate that knows no budgets yet."""
+        totals = PostgresTotals(self.pool, self.queries)
+        return Gate(
+            self.holds,
+            totals,
+            FlatPrices(),
+            self.clock,
+            self.telemetry,
+            tenancy=lambda: self.directory.tenancy,
+            book=lambda: self.directory.budgets if self.directory.loaded else None,
+            settings=GateSettings(**settings),
         )
 
     def resolver(self) -> Resolver:
@@ -209,7 +240,7 @@ class World:
         headers |= more.pop("headers", {})
 
         async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.api, raise_app_exceptions=False)  # type: ignore[arg-type]
+            transport = httpx.ASGITransport(app=self.front, raise_app_exceptions=False)  # type: ignore[arg-type]
             async with httpx.AsyncClient(transport=transport, base_url="http://tollbook.test") as client:
                 return await client.request(method, path, headers=headers, **more)
 

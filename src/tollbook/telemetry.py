@@ -33,6 +33,17 @@ class Throttled(msgspec.Struct, frozen=True):
     tenant: str
 
 
+class Decided(msgspec.Struct, frozen=True):
+    """The gate decided a call: `verdict`, with the `fail` of an unsure one behind it."""
+
+    verdict: str
+    seconds: float
+
+
+VERDICTS = ("allow", "allow_degraded", "busy", "spent", "unsure_open", "unsure_closed")
+"""What `Decided.verdict` may be."""
+
+
 class Drained(msgspec.Struct, frozen=True):
     """A ledger transaction committed."""
 
@@ -76,7 +87,9 @@ class LoopFailed(msgspec.Struct, frozen=True):
     detail: str
 
 
-TelemetryRecord = Accepted | Rejected | Unpriced | Throttled | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+TelemetryRecord = (
+    Accepted | Rejected | Unpriced | Throttled | Decided | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+)
 
 
 class Telemetry(Protocol):

@@ -72,6 +72,11 @@ def total_of(rows: Iterable[Counted]) -> Figures:
     )
 
 
+def time_of_ms(ms: int) -> str:
+    """An instant of the store's clock as RFC 3339 in UTC."""
+    return time_text(datetime.fromtimestamp(ms / 1000, UTC))
+
+
 def time_text(at: datetime) -> str:
     """An instant as RFC 3339 in UTC.
 

@@ -11,21 +11,31 @@ import tollbook
 from tollbook.api.asking import provide_principal, provide_services
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
-from tollbook.api.resources.budgets import (
-    budgets,
-    default_budget,
-    remove_tenant_budget,
-    set_default_budget,
-    set_tenant_budget,
-    tenant_budget,
+from tollbook.api.resources.budgets import budget, budget_changes, budgets, put_budget, remove_budget
+from tollbook.api.resources.daily_limits import (
+    default_limit,
+    remove_tenant_limit,
+    set_default_limit,
+    set_tenant_limit,
+    tenant_limit,
 )
 from tollbook.api.resources.entries import entries
+from tollbook.api.resources.gate_schema import (
+    check_call,
+    extend_hold,
+    make_hold,
+    make_lease,
+    release_hold,
+    settle_hold,
+)
 from tollbook.api.resources.health import healthz, metrics, readyz
+from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
 from tollbook.api.resources.runs import run_total
 from tollbook.api.resources.spend import spend
 from tollbook.api.resources.status import status
+from tollbook.api.resources.watch import watch
 from tollbook.api.resources.webhooks import make_webhook, revoke_webhook, webhook_requests, webhooks
 from tollbook.api.resources.zones import change_zone, tenant_zone
 from tollbook.api.services import Services
@@ -39,12 +49,15 @@ def build_api(services: Services) -> Litestar:
     app = Litestar(
         route_handlers=[
             *(spend, entries, run_total, status),
-            *(budgets, default_budget, set_default_budget, tenant_budget, set_tenant_budget, remove_tenant_budget),
+            *(budgets, budget, budget_changes, put_budget, remove_budget),
+            *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(tenant_zone, change_zone),
             *(healthz, readyz, metrics),
+            *(open_holds, watch),
             *(send_events, receive_webhook),
+            *(make_hold, check_call, make_lease, settle_hold, extend_hold, release_hold),
         ],
         state=State({"services": services}),
         dependencies={

@@ -6,19 +6,19 @@ the ledger itself spends on an event.
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qs
 from uuid import UUID
 
 import msgspec
 
 from tollbook.api.auth import authenticate, require_sender
+from tollbook.api.bare import JSON, READ, Disconnected, Receive, Scope, Send, answer, read_body, text_of
 from tollbook.api.bodies import Exchange
 from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
 from tollbook.api.services import Services
-from tollbook.domain.errors import JournalUnavailable, RejectCode, RequestError, StoreError
+from tollbook.domain.errors import JournalUnavailable, RequestError, StoreError
 from tollbook.domain.event import Rejection
 from tollbook.domain.identity import minted
 from tollbook.ingest.body import inflate
@@ -28,15 +28,8 @@ from tollbook.pipeline.resolve import Sender
 from tollbook.ports.received import ReceivedRequest
 from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 EVENTS_PATH = "/v1/events"
 WEBHOOK_PATH = "/webhook/receive/"
-_JSON = b"application/json"
-_READ = "tollbook.read"
-"""Set in the scope once the whole body is in."""
 _ACKS: dict[str, Ack] = {"journal": "journal", "ledger": "ledger"}
 _REQUEST_IDS = (b"idempotency-key", b"webhook-id", b"x-idempotency-key")
 _SECRETS = frozenset(
@@ -45,10 +38,6 @@ _SECRETS = frozenset(
 _REQUEST_ID_CHARS_MAX = 255
 _KEPT_BODY_BYTES_MAX = 65_536
 _ONE_ACCEPTED = b'{"accepted":1,"rejected":[]}'
-
-
-class _Disconnected(Exception):  # noqa: N818 - the sender is gone: there is nobody to answer
-    """The sender went away before its body was complete."""
 
 
 class _Taken(NamedTuple):
@@ -70,15 +59,15 @@ class IntakeApp:
         """Take one request."""
         try:
             status, body = await self._answer_of(scope, receive)
-        except _Disconnected:
+        except Disconnected:
             return
         except Problem as problem:
             headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
-            if _READ not in scope:
+            if READ not in scope:
                 send = Exchange(scope, receive, send).send
-            await _answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
+            await answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
         else:
-            await _answer(send, status, _JSON, body)
+            await answer(send, status, JSON, body)
 
     async def _answer_of(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         try:
@@ -96,11 +85,11 @@ class IntakeApp:
         if scope["method"] != "POST":
             raise Problem(405, "method_not_allowed", "events are POSTed", headers={"allow": "POST"})
         headers = dict(scope["headers"])
-        principal = authenticate(self._services.directory, _text_of(headers, b"authorization"))
+        principal = authenticate(self._services.directory, text_of(headers, b"authorization"))
         require_sender(principal)
-        sender = Sender(tenant=principal.tenant, request_id=_request_id(headers))
-        body = await self._read(scope, headers, receive)
-        taken = await self._take(body, headers, sender, self._ack(scope))
+        sender = Sender(tenant=principal.tenant, request_id=request_id_of(headers))
+        body = await read_body(scope, headers, receive, bytes_max=self._services.limits.body_bytes_max)
+        taken = await self.take(body, headers, sender, self.ack_of(scope))
         if taken.accepted == 1 and not taken.rejections:
             return 202, _ONE_ACCEPTED
         return 202, msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
@@ -115,15 +104,15 @@ class IntakeApp:
         headers = dict(scope["headers"])
         now = services.clock.now()
         received_id = str(UUID(bytes=minted(int(now.timestamp() * 1000), os.urandom(10))))
-        sender = Sender(tenant=token.tenant, source=token.source, request_id=_request_id(headers))
-        body = await self._read(scope, headers, receive)
+        sender = Sender(tenant=token.tenant, source=token.source, request_id=request_id_of(headers))
+        body = await read_body(scope, headers, receive, bytes_max=self._services.limits.body_bytes_max)
         kept = asyncio.create_task(self._keep(token.token_id, _received(scope, body, received_id, now)))
         try:
-            taken = await self._take(body, headers, sender, self._ack(scope))
+            taken = await self.take(body, headers, sender, self.ack_of(scope))
         finally:
             await kept
-        answer = {"ok": True, "id": received_id, "accepted": taken.accepted, "rejected": taken.rejections}
-        return 200, msgspec.json.encode(answer)
+        receipt = {"ok": True, "id": received_id, "accepted": taken.accepted, "rejected": taken.rejections}
+        return 200, msgspec.json.encode(receipt)
 
     async def _keep(self, token_id: str, request: ReceivedRequest) -> None:
         try:
@@ -131,31 +120,12 @@ class IntakeApp:
         except JournalUnavailable as trouble:
             self._services.telemetry.record(StoreTrouble("valkey", "received request is not listed", str(trouble)))
 
-    async def _read(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive) -> bytes:
-        bytes_max = self._services.limits.body_bytes_max
-        declared = headers.get(b"content-length", b"")
-        if declared.isdigit() and int(declared) > bytes_max:
-            raise RequestError(RejectCode.BODY_TOO_LARGE, f"a body has {bytes_max} bytes at most", status=413)
-        chunks: list[bytes] = []
-        size = 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise _Disconnected
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size > bytes_max:
-                raise RequestError(RejectCode.BODY_TOO_LARGE, f"a body has {bytes_max} bytes at most", status=413)
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                scope[_READ] = True
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    async def _take(self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack) -> _Taken:
+    async def take(self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack) -> _Taken:
+        """Price, attribute and keep the events of a body; raises a `Problem` where none of them was taken."""
         services = self._services
-        plain = inflate(body, _text_of(headers, b"content-encoding"), services.limits)
-        decoded = decode(plain, _text_of(headers, b"content-type"), services.limits)
-        services.resolver.under(services.directory.tenancy)
+        plain = inflate(body, text_of(headers, b"content-encoding"), services.limits)
+        decoded = decode(plain, text_of(headers, b"content-type"), services.limits)
+        services.resolver.under(services.directory.tenancy, services.directory.budgets)
         resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
         rejections = decoded.rejections
         if resolved.rejections:
@@ -171,7 +141,8 @@ class IntakeApp:
             raise _all_refused(rejections)
         return _Taken(accepted, rejections)
 
-    def _ack(self, scope: Scope) -> Ack:
+    def ack_of(self, scope: Scope) -> Ack:
+        """What the sender waits for: what the request asks, else this receiver's own."""
         query = scope["query_string"]
         if not query:
             return self._services.ack
@@ -196,12 +167,7 @@ def _all_refused(rejections: list[Rejection]) -> Problem:
     )
 
 
-def _text_of(headers: dict[bytes, bytes], name: bytes) -> str | None:
-    value = headers.get(name)
-    return None if value is None else value.decode("latin-1")
-
-
-def _request_id(headers: dict[bytes, bytes]) -> str | None:
+def request_id_of(headers: dict[bytes, bytes]) -> str | None:
     """The request's own id: quoted as the Idempotency-Key draft has it, or bare as most clients send it."""
     for name in _REQUEST_IDS:
         value = headers.get(name)
@@ -229,11 +195,3 @@ def _received(scope: Scope, body: bytes, received_id: str, now: datetime) -> Rec
         received_at=now.strftime("%Y-%m-%dT%H:%M:%SZ"),
         truncated=len(body) > _KEPT_BODY_BYTES_MAX,
     )
-
-
-async def _answer(
-    send: Send, status: int, media_type: bytes, body: bytes, headers: dict[bytes, bytes] | None = None
-) -> None:
-    fixed = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *(headers or {}).items()]})
-    await send({"type": "http.response.body", "body": body})

@@ -5,7 +5,7 @@ import msgspec
 from tollbook.domain.errors import RejectCode
 
 MEDIA_TYPE = b"application/problem+json"
-_TYPE_BASE = "https://tollbook.dev/problems/"
+TYPE_BASE = "https://tollbook.dev/problems/"
 
 
 class Problem(Exception):  # noqa: N818 - named as the RFC names it
@@ -31,7 +31,7 @@ class Problem(Exception):  # noqa: N818 - named as the RFC names it
         """The problem object as JSON."""
         return msgspec.json.encode(
             {
-                "type": f"{_TYPE_BASE}{self.code}",
+                "type": f"{TYPE_BASE}{self.code}",
                 "title": self.code.replace("_", " "),
                 "status": self.status,
                 "detail": self.detail,

@@ -6,6 +6,9 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tollbook.domain.limits import IntakeLimits
+from tollbook.enforcement.gate import Gate
+from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
@@ -44,9 +47,12 @@ class Services(msgspec.Struct):
     journal: Journal
     received: ReceivedLog
     config: Config
+    budgets: LimitKeeper
     reading: Reading
     clock: Clock
     telemetry: Telemetry
     metrics: MetricsPage
     limits: IntakeLimits
+    gate: Gate
+    watch: Watch
     ack: Ack = "journal"

@@ -1,4 +1,4 @@
-"""The receiver role as an ASGI application: the two intake routes in front, everything else behind them."""
+"""The receiver role as an ASGI application."""
 
 import asyncio
 import gc
@@ -7,13 +7,11 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import cast
 
 import msgspec
 
-from tollbook.api.app import build_api
-from tollbook.api.bodies import Exchange
-from tollbook.api.intake import IntakeApp, Receive, Scope, Send
+from tollbook.api.bare import Receive, Scope, Send
+from tollbook.api.front import Front
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
@@ -31,8 +29,6 @@ _GARBAGE_SOUGHT_EVERY = 10_000
 """Containers made and not let go since the last search; requests make few cycles."""
 _ACK_ASKED_S = 2.0
 
-App = Callable[[Scope, Receive, Send], Awaitable[None]]
-
 
 class Receiver:
     """One receiver process, from its lifespan's start to its end."""
@@ -40,19 +36,15 @@ class Receiver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._world: World | None = None
-        self._intake: IntakeApp | None = None
-        self._api: App | None = None
+        self._front: Front | None = None
         self._loops: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one scope."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif self._intake is not None and self._intake.takes(scope["path"]):
-            await self._intake(scope, receive, send)
-        elif self._api is not None:
-            exchange = Exchange(scope, receive, send)
-            await self._api(scope, exchange.receive, exchange.send)
+        elif self._front is not None:
+            await self._front(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         while True:
@@ -81,15 +73,17 @@ class Receiver:
             journal=world.journal,
             received=world.received,
             config=world.config,
+            budgets=world.limits,
             reading=PostgresReading(world.pool, world.queries),
             clock=world.clock,
             telemetry=world.metrics,
             metrics=world.metrics,
             limits=world.intake_limits(),
+            gate=(gate := world.gate(book)),
+            watch=world.watch(gate),
             ack=await ack_for(self._settings, world.store),
         )
-        self._intake = IntakeApp(services)
-        self._api = cast(App, build_api(services))
+        self._front = Front(services)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": partial(store_prices, world, price_cards(book), book),

@@ -13,7 +13,9 @@ from prometheus_client.registry import Collector
 
 from tollbook.api.services import Backlog
 from tollbook.telemetry import (
+    VERDICTS,
     Accepted,
+    Decided,
     Drained,
     LoopFailed,
     Rebuilt,
@@ -101,6 +103,13 @@ class Metrics:
         self.throttled = Counter(
             "tollbook_records_throttled", "Records that found their tenant over its limit", registry=registry
         )
+        decided = Counter(
+            "tollbook_gate_decisions", "Decisions of the gate, by verdict", ["verdict"], registry=registry
+        )
+        self.decided = {verdict: decided.labels(verdict) for verdict in VERDICTS}
+        self.decision_seconds = Histogram(
+            "tollbook_gate_decision_seconds", "Seconds a decision took", registry=registry, buckets=_SECONDS
+        )
         drained = Counter(
             "tollbook_events_drained", "Events by what the ledger did with them", ["outcome"], registry=registry
         )
@@ -148,6 +157,9 @@ class Metrics:
             case Throttled(tenant):
                 self.throttled.inc()
                 self._log.debug("tenant is over its limit", tenant=tenant)
+            case Decided(verdict, seconds):
+                self.decided[verdict].inc()
+                self.decision_seconds.observe(seconds)
             case Drained():
                 self._record_drained(happened)
             case Settled(partition, fence, _):

@@ -11,10 +11,15 @@ from redis.exceptions import ConnectionError as ValkeyConnectionError
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
+from tollbook.domain.budget import Fail
 from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.tenancy import Tenancy
+from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.watch import Watch
 from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.connection import PackingConnection
+from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -23,6 +28,7 @@ from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.store import PostgresLedger
+from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
@@ -46,11 +52,20 @@ class World:
         self.metrics = Metrics(settings.metrics_dir or None)
         self.keys = keys = Keys(settings.valkey_key_prefix)
         self.journal = ValkeyJournal(store, keys)
+        self.holds = ValkeyHolds(store, keys)
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.metrics,
+            self._tenancy_now,
+            ledger=self.ledger,
+            holds=self.holds,
+        )
 
     @classmethod
     async def open(cls, settings: Settings, *, books: bool = False) -> Self:
@@ -91,6 +106,30 @@ class World:
         """The use case that acknowledges events."""
         settings = IntakeSettings(ack_timeout_s=self.settings.ack_timeout_s)
         return Intake(self.journal, self.ledger, self.clock, self.metrics, settings)
+
+    def gate(self, book: PriceBook) -> Gate:
+        """The use case that decides calls."""
+        totals = PostgresTotals(self.pool, self.queries)
+        settings = GateSettings(
+            step_tokens=self.settings.hold_step_tokens, unknown=Fail(self.settings.hold_fail_unknown)
+        )
+        return Gate(
+            self.holds,
+            totals,
+            book,
+            self.clock,
+            self.metrics,
+            tenancy=self._tenancy_now,
+            book=lambda: self.directory.budgets if self.directory.loaded else None,
+            settings=settings,
+        )
+
+    def watch(self, gate: Gate) -> Watch:
+        """The use case that tells of changes."""
+        return Watch(self.holds, gate.copies, self.clock, self.metrics, self._tenancy_now)
+
+    def _tenancy_now(self) -> Tenancy:
+        return self.directory.tenancy
 
     def resolver(self, book: PriceBook) -> Resolver:
         """The use case that prices and attributes events."""

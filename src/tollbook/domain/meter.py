@@ -137,3 +137,12 @@ def meter_name(unit: Unit, window: str, scope: ScopeKind, value: str) -> str:
 def is_run_window(meter: str) -> bool:
     """Whether the meter has no end: missing in Valkey it is to be read from the ledger."""
     return "|run:" in meter and meter.split("|", 2)[1].startswith("run:")
+
+
+def unit_of(meter: str) -> Unit:
+    """What the meter counts.
+
+    >>> unit_of("tokens|day:2026-08-01|tenant|"), unit_of("day:2026-08-01")
+    (<Unit.TOKENS: 'tokens'>, <Unit.USD: 'usd'>)
+    """
+    return Unit.USD if meter.startswith("day:") else Unit(meter.partition("|")[0])

@@ -11,7 +11,6 @@ import tollbook.api
 from tests.docs.tables import DOCS, table_under
 from tests.servers import empty_valkey
 from tests.world import World, event
-from tollbook.api.app import build_api
 from tollbook.domain.access import Role
 from tollbook.domain.errors import RejectCode
 from tollbook.embedded import PostgresServer, ValkeyServer
@@ -218,8 +217,7 @@ def test_a_defect_is_told_without_its_details(world: World) -> None:
     async def defect() -> None:
         raise ZeroDivisionError("secret")
 
-    world.api = build_api(world.services)
-    world.api.register(defect)
+    world.front.api.register(defect)
     answer = world.get("/defect")
     refused(answer, 500, "internal")
     assert "secret" not in answer.text

@@ -1,5 +1,5 @@
 -- Rollups keyed by what is recent
--- depends: 0002_config
+-- depends: 0003_budgets
 
 -- migrate: apply
 
