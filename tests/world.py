@@ -18,6 +18,7 @@ from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
@@ -109,6 +110,7 @@ class World:
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
+        self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
@@ -127,6 +129,7 @@ class World:
             received=ValkeyReceivedLog(self.store, keys),
             config=self.config,
             reading=self.reading,
+            alerts=self.alerts,
             clock=self.clock,
             telemetry=self.telemetry,
             metrics=self.telemetry,

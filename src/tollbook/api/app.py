@@ -11,6 +11,8 @@ import tollbook
 from tollbook.api.asking import provide_principal, provide_services
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
+from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
+from tollbook.api.resources.alerts import alerts
 from tollbook.api.resources.budgets import (
     budgets,
     default_budget,
@@ -42,6 +44,7 @@ def build_api(services: Services) -> Litestar:
             *(budgets, default_budget, set_default_budget, tenant_budget, set_tenant_budget, remove_tenant_budget),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
+            *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),
             *(tenant_zone, change_zone),
             *(healthz, readyz, metrics),
             *(send_events, receive_webhook),

@@ -9,6 +9,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
+from tollbook.ports.alerts import AlertStore
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
 from tollbook.ports.journal import Depth, Journal
@@ -45,6 +46,7 @@ class Services(msgspec.Struct):
     received: ReceivedLog
     config: Config
     reading: Reading
+    alerts: AlertStore
     clock: Clock
     telemetry: Telemetry
     metrics: MetricsPage

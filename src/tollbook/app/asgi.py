@@ -79,6 +79,7 @@ class Receiver:
             received=world.received,
             config=world.config,
             reading=PostgresReading(world.pool, world.queries),
+            alerts=world.alerts,
             clock=world.clock,
             telemetry=world.metrics,
             metrics=world.metrics,
