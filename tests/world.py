@@ -15,6 +15,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.journal.audit import ValkeyAudit
+from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -107,12 +108,21 @@ class World:
         self.store = Redis.from_url(valkey_url, socket_timeout=20)
         keys = self.keys = Keys(prefix)
         self.journal = ValkeyJournal(self.store, keys)
+        self.holds = ValkeyHolds(self.store, keys)
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.telemetry, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.telemetry,
+            lambda: self.directory.tenancy,
+            ledger=self.ledger,
+            holds=self.holds,
+        )
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
         self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
@@ -128,6 +138,7 @@ class World:
             journal=self.journal,
             received=ValkeyReceivedLog(self.store, keys),
             config=self.config,
+            budgets=self.limits,
             reading=self.reading,
             alerts=self.alerts,
             clock=self.clock,

@@ -8,14 +8,17 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tests.core_world import TokenPrices
+from tollbook.domain.budget import BudgetBook
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.record import InboxRecord, Record
 from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
+from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.store import PostgresLedger
+from tollbook.pipeline.accept import record_of
 from tollbook.pipeline.resolve import Resolver, Sender
 from tollbook.ports.ledger import Batch, Booked
 
@@ -45,17 +48,27 @@ class LedgerCase:
         self.pool = pool
         self.queries = queries
         self.ledger = PostgresLedger(pool, queries)
+        self.config = PostgresConfig(pool, queries)
         self.now = self.started = datetime.now(UTC)
         self._resolver = Resolver(IntakeLimits(), TokenPrices(), Tenancy())
 
     def window(self, tenant: str = "acme") -> DayWindow:
         return self._resolver.tenancy.window_at(tenant, self.now)
 
+    def under(self, tenancy: Tenancy, budgets: BudgetBook | None = None) -> None:
+        """Receive under another configuration from now on."""
+        self._resolver.under(tenancy, budgets)
+
+    async def follow(self) -> None:
+        """Let the receivers hear of the budgets."""
+        lists = {owned.tenant: owned.budgets for owned in await self.config.budgets_since(0)}
+        self.under(self._resolver.tenancy, BudgetBook(lists))
+
     def records(self, *events: Event) -> list[Record]:
-        """One record of events as received now; deltas do not matter to the ledger."""
+        """One record of events as received now."""
         resolved = self._resolver.resolve(events, None, Sender(), self.now)
         assert not resolved.rejections, resolved.rejections
-        return [Record(0, os.urandom(16), len(events), (), b"".join(resolved.chunks[0].rows))]
+        return [record_of(0, [resolved.chunks[0]])]
 
     def poison(self, event: Event, good: bytes, bad: bytes) -> list[Record]:
         """A record whose row holds `bad` where it held `good` of the same length."""

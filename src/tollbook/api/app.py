@@ -13,13 +13,13 @@ from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
 from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
 from tollbook.api.resources.alerts import alerts
-from tollbook.api.resources.budgets import (
-    budgets,
-    default_budget,
-    remove_tenant_budget,
-    set_default_budget,
-    set_tenant_budget,
-    tenant_budget,
+from tollbook.api.resources.budgets import budget, budget_changes, budgets, put_budget, remove_budget
+from tollbook.api.resources.daily_limits import (
+    default_limit,
+    remove_tenant_limit,
+    set_default_limit,
+    set_tenant_limit,
+    tenant_limit,
 )
 from tollbook.api.resources.entries import entries
 from tollbook.api.resources.health import healthz, metrics, readyz
@@ -41,7 +41,8 @@ def build_api(services: Services) -> Litestar:
     app = Litestar(
         route_handlers=[
             *(spend, entries, run_total, status),
-            *(budgets, default_budget, set_default_budget, tenant_budget, set_tenant_budget, remove_tenant_budget),
+            *(budgets, budget, budget_changes, put_budget, remove_budget),
+            *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),

@@ -16,6 +16,7 @@ _MEANING = {
     401: "No key, or one that is not in force.",
     403: "The key may not do this, or belongs to another tenant.",
     404: "There is no such thing.",
+    409: "What stands already contradicts it.",
     503: "A store that the answer needs is away; retry later.",
 }
 

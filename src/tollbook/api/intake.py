@@ -155,7 +155,7 @@ class IntakeApp:
         services = self._services
         plain = inflate(body, _text_of(headers, b"content-encoding"), services.limits)
         decoded = decode(plain, _text_of(headers, b"content-type"), services.limits)
-        services.resolver.under(services.directory.tenancy)
+        services.resolver.under(services.directory.tenancy, services.directory.budgets)
         resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
         rejections = decoded.rejections
         if resolved.rejections:

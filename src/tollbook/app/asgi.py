@@ -78,6 +78,7 @@ class Receiver:
             journal=world.journal,
             received=world.received,
             config=world.config,
+            budgets=world.limits,
             reading=PostgresReading(world.pool, world.queries),
             alerts=world.alerts,
             clock=world.clock,

@@ -18,6 +18,7 @@ from tollbook.enforcement.limits import LimitKeeper
 from tollbook.hooks.addresses import AddressBook
 from tollbook.hooks.sender import HttpSender
 from tollbook.journal.audit import ValkeyAudit
+from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
@@ -50,13 +51,22 @@ class World:
         self.metrics = Metrics(settings.metrics_dir or None)
         self.keys = keys = Keys(settings.valkey_key_prefix)
         self.journal = ValkeyJournal(store, keys)
+        self.holds = ValkeyHolds(store, keys)
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.alerts = PostgresAlerts(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
-        self.limits = LimitKeeper(self.config, self.journal, self.clock, self.metrics, lambda: self.directory.tenancy)
+        self.limits = LimitKeeper(
+            self.config,
+            self.journal,
+            self.clock,
+            self.metrics,
+            lambda: self.directory.tenancy,
+            ledger=self.ledger,
+            holds=self.holds,
+        )
 
     @classmethod
     async def open(cls, settings: Settings, *, books: bool = False) -> Self:

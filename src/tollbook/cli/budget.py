@@ -45,8 +45,9 @@ def remove(tenant: str, data: Data = None) -> None:
 @app.command("list")
 def list_limits(data: Data = None) -> None:
     """List every limit in force."""
-    for budget in run(data, lambda world: world.config.budgets()):
-        print(f"{budget.tenant or EVERYONE:30}  ${usd_text(budget.limit_nanos):>16} a day  set by {budget.updated_by}")
+    for row in run(data, lambda world: world.config.budgets()):
+        budget = row.budget
+        print(f"{budget.tenant or EVERYONE:30}  ${usd_text(budget.limit):>16} a day  set by {row.updated_by}")
 
 
 async def _change(world: World, tenant: str, nanos: int | None) -> None:

@@ -4,6 +4,7 @@ TollbookError
 ├── BudgetExceeded            a budget is spent; raised by clients before a call
 ├── RequestError              the request cannot be taken as it is; never retry unchanged
 ├── ConfigError               a setting is missing or contradicts another
+│   └── BudgetClash           two budgets of one owner would name the same meters
 └── StoreError                a store did not do what was asked
     ├── JournalUnavailable    Valkey is away, loading, out of memory or timing out (retryable)
     ├── LedgerUnavailable     Postgres is away or timing out (retryable)
@@ -75,6 +76,12 @@ class ConfigError(TollbookError):
     """A setting is missing, malformed or contradicts another."""
 
     code = "config_invalid"
+
+
+class BudgetClash(ConfigError):  # noqa: N818 - a state of the world, not a mistake
+    """Another budget of the same owner names the same meters."""
+
+    code = "budget_clash"
 
 
 class StoreError(TollbookError):

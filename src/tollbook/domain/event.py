@@ -12,6 +12,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     Counts are tokens with inclusive parents (see `Usage`). `ts` is aware, or None where the sender gave none
     and the time of receipt counts. `cost_usd` is the sender's own figure as decimal text: kept, not trusted.
+    `hold` names the hold that the call was made under (`domain.hold`).
     """
 
     tenant: str
@@ -32,6 +33,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: dict[str, str] | None = None
     call_id: str | None = None
     cost_usd: str | None = None
+    hold: str | None = None
 
     @property
     def usage(self) -> Usage:

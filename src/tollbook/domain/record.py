@@ -64,13 +64,14 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class Journalled(msgspec.Struct, frozen=True):
-    """A record as the drain finds it in the journal: `place` is its stream id."""
+    """A record as the drain finds it in the journal: `place` is its stream id; `meters` are (tenant, meter)."""
 
     place: str
     nonce: bytes
     events: int
     touches: tuple[tuple[str, date], ...]
     rows: bytes
+    meters: tuple[tuple[str, str], ...] = ()
 
 
 class InboxRecord(msgspec.Struct, frozen=True):

@@ -14,7 +14,7 @@ import msgspec
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 COPY_TRAILER = struct.pack(">h", -1)
 
-COLUMNS = 28
+COLUMNS = 29
 """Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
 _FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
@@ -68,12 +68,15 @@ def encode_row(figures: tuple[int | bytes, ...], names: bytes, tail: bytes) -> b
     )  # fmt: skip
 
 
-def encode_tail(event_id: str | None, call_id: str | None, tags: dict[str, str] | None) -> bytes:
+def encode_tail(
+    event_id: str | None, call_id: str | None, tags: dict[str, str] | None, hold: str | None = None
+) -> bytes:
     """The texts that differ call by call."""
+    named = _NULL if hold is None else _text(hold)
     if tags is None:
-        return _text(event_id) + _text(call_id) + _NULL
+        return _text(event_id) + _text(call_id) + _NULL + named
     packed = _JSONB_VERSION + msgspec.json.encode(tags)
-    return _text(event_id) + _text(call_id) + _LENGTH.pack(len(packed)) + packed
+    return _text(event_id) + _text(call_id) + _LENGTH.pack(len(packed)) + packed + named
 
 
 def _text(value: str | None) -> bytes:

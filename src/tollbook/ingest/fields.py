@@ -239,6 +239,7 @@ class Judge:
             tags=tags,
             call_id=wire.call_id,
             cost_usd=None if cost is ABSENT else cost_text(bytes(cost), self._limits),
+            hold=wire.hold,
         )
 
 

@@ -118,6 +118,8 @@ class ItemReader:
                 )
             case Kind.COST:
                 return RejectCode.FIELD_INVALID, "must be an amount of dollars"
+            case Kind.HOLD:
+                return RejectCode.FIELD_INVALID, "must be the id of a hold, or of a lease with the number of a part"
 
 
 @lru_cache(maxsize=16)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, NamedTuple, cast
 import msgspec
 from msgspec import Meta
 
+from tollbook.domain import hold
 from tollbook.domain.errors import invariant
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
@@ -47,6 +48,7 @@ class Wire(msgspec.Struct, gc=False):
     tags: dict[str, TagValue] | None = None
     call_id: str | None = None
     cost_usd: msgspec.Raw = ABSENT
+    hold: str | None = None
     tenant_id: str | None = None
     agent_id: str | None = None
     input_tokens: int | None = None
@@ -96,6 +98,7 @@ class Kind(Enum):
     MOMENT = "moment"
     TAGS = "tags"
     COST = "cost"
+    HOLD = "hold"
 
 
 def _kind_of(field: str) -> Kind:
@@ -108,6 +111,8 @@ def _kind_of(field: str) -> Kind:
             return Kind.TAGS
         case "cost_usd":
             return Kind.COST
+        case "hold":
+            return Kind.HOLD
         case "input" | "output" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "reasoning":
             return Kind.COUNT
         case _ if field.endswith("_tokens"):
@@ -184,6 +189,7 @@ def _kind_types(limits: IntakeLimits, count: Any) -> dict[Kind, Any]:
         Kind.MOMENT: Annotated[datetime, Meta(tz=True)] | int | float,
         Kind.TAGS: _tags(value | bool | int | float | None, limits),
         Kind.COST: msgspec.Raw,
+        Kind.HOLD: Annotated[str, Meta(pattern=rf"\A{hold.PATTERN}\Z")],
     }
 
 

@@ -10,12 +10,20 @@ class Keys:
         self._prefix = prefix
 
     def of(self, partition: int, name: str) -> str:
-        """A key of the partition: epoch, journal, state, limits, open or clock."""
+        """A key of the partition: epoch, journal, state, limits, open, meters or clock."""
         return f"{self._prefix}tollbook:{{{partition}}}:{name}"
 
     def tenant(self, partition: int, tenant: str) -> str:
         """The hash of a tenant's meters."""
         return f"{self._prefix}tollbook:{{{partition}}}:t:{tenant}"
+
+    def holds(self, partition: int, tenant: str) -> str:
+        """The hash of a tenant's holds."""
+        return f"{self._prefix}tollbook:{{{partition}}}:h:{tenant}"
+
+    def expiries(self, partition: int, tenant: str) -> str:
+        """The sorted set of a tenant's holds by when they end."""
+        return f"{self._prefix}tollbook:{{{partition}}}:x:{tenant}"
 
     def throttled(self, tenant: str) -> str:
         """The flag a bare precheck reads."""

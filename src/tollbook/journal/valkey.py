@@ -1,7 +1,7 @@
 """The journal port over Valkey 8+ or Redis 7.0+, also under an ACL without @admin, @connection or @transaction."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, datetime
 from typing import Any
@@ -13,12 +13,14 @@ from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
 from tollbook.domain.errors import JournalUnavailable
-from tollbook.domain.record import Journalled, Record, Touch
+from tollbook.domain.record import Journalled, MeterTotal, Record, Touch
 from tollbook.journal.keys import Keys
 from tollbook.journal.scripts import Script
+from tollbook.ports.holds import HoldState
 from tollbook.ports.journal import (
     Audit,
     AuditedDay,
+    AuditedMeter,
     DayView,
     Depth,
     Limit,
@@ -27,6 +29,7 @@ from tollbook.ports.journal import (
     SettleCode,
     Settled,
     Settlement,
+    Used,
 )
 
 _HEAD = "-"
@@ -68,6 +71,9 @@ class _Days:
 
     def add(self, tenant: str, day: date) -> int:
         self.spend.append(self._keys.spend(tenant, day))
+        return self.of(tenant)
+
+    def of(self, tenant: str) -> int:
         return self.index.setdefault(tenant, len(self.index) + 1)
 
     def total(self, touch: Touch) -> tuple[int, str, int, int, str]:
@@ -76,11 +82,24 @@ class _Days:
         place = self.add(touch.tenant, window.day)
         return place, window.day.isoformat(), _ms(window.start), _ms(window.end), str(touch.nanos)
 
+    def meter(self, total: MeterTotal) -> tuple[int, str, str, int]:
+        """A meter's total as settle.lua and rebuild_load.lua take it."""
+        return self.of(total.tenant), total.meter, str(total.total), total.until_ms
+
+    def named(self, meters: Iterable[tuple[str, str]]) -> bytes:
+        return _pack([(self.of(tenant), meter) for tenant, meter in meters])
+
     def tenant_keys(self) -> list[str]:
         return [self._keys.tenant(self._partition, tenant) for tenant in self.index]
 
     def derived_keys(self) -> list[str]:
         return [*(self._keys.throttled(tenant) for tenant in self.index), *self.spend]
+
+    def hold_keys(self) -> list[str]:
+        return [
+            *(self._keys.holds(self._partition, tenant) for tenant in self.index),
+            *(self._keys.expiries(self._partition, tenant) for tenant in self.index),
+        ]
 
 
 class ValkeyJournal:
@@ -90,6 +109,7 @@ class ValkeyJournal:
         self._store = store
         self._keys = keys
         self._post = Script("post")
+        self._post_held = Script("post_held")
         self._settle = Script("settle")
         self._rebuild_begin = Script("rebuild_begin")
         self._rebuild_load = Script("rebuild_load")
@@ -98,6 +118,7 @@ class ValkeyJournal:
         self._limits = Script("limits")
         self._evaluate = Script("evaluate")
         self._sweep = Script("sweep")
+        self._sweep_meters = Script("sweep_meters")
         self._view = Script("view")
         self._audit = Script("audit")
         self._clock = Script("clock")
@@ -119,17 +140,25 @@ class ValkeyJournal:
             )
             for touch in record.touches
         ]
+        more = _more_of(record, days) if record.meters or record.holds else ()
         keys = [
             *self._of(record.partition, "epoch", "journal", "open", "limits"),
             *days.tenant_keys(),
             *days.derived_keys(),
         ]
+        script = self._post
+        if more:
+            keys += [*self._of(record.partition, "meters"), *days.hold_keys()]
+            script = self._post_held
         async with translated():
-            code, place, *throttled = await self._post(
-                self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches)
+            code, place, *found = await script(
+                self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches), *more
             )
         names = list(days.index)
-        return Posted(PostCode(code), place.decode(), tuple(names[index - 1] for index in throttled))
+        flags = len(found) - (len(record.holds) if code != PostCode.REFUSED_OVERFLOW else 0)
+        throttled = tuple(names[index - 1] for index in found[:flags])
+        uses = tuple(Used(HoldState(state), int(nanos)) for state, nanos in found[flags:])
+        return Posted(PostCode(code), place.decode(), throttled, uses)
 
     async def read(self, partition: int, after: str, records_max: int) -> list[Journalled]:
         """Records behind the place `after` ('' for the head), oldest first."""
@@ -152,10 +181,16 @@ class ValkeyJournal:
         for tenant, day in dict.fromkeys(key for record in settlement.records for key in record.touches):
             if (tenant, day) not in known:
                 totals.append((days.add(tenant, day), day.isoformat(), 0, 0, ""))
+        meters = [days.meter(total) for total in settlement.meters]
+        holds = days.named(settlement.holds)
+        for record in settlement.records:
+            for tenant, _ in record.meters:
+                days.of(tenant)
         keys = [
-            *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock"),
+            *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock", "meters"),
             *days.tenant_keys(),
             *days.derived_keys(),
+            *(days.hold_keys() if settlement.holds else ()),
         ]
         read_at = "" if settlement.read_at_ms is None else str(settlement.read_at_ms)
         async with translated():
@@ -169,6 +204,8 @@ class ValkeyJournal:
                 read_at,
                 _pack(list(days.index)),
                 _pack(totals),
+                _pack(meters),
+                holds,
                 *(part for record in settlement.records for part in (record.place, record.nonce)),
             )
         return Settled(SettleCode(code), fence, removed)
@@ -188,22 +225,28 @@ class ValkeyJournal:
         async with translated():
             return bool(await self._rebuild_begin(self._store, self._of(partition, "epoch", "state"), token) == 0)
 
-    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
+    async def rebuild_load(
+        self, partition: int, token: str, totals: Sequence[Touch], meters: Sequence[MeterTotal] = ()
+    ) -> bool:
         """Restore some totals; False: start over."""
         days = _Days(self._keys, partition)
         packed = _pack([days.total(touch) for touch in totals])
-        keys = [*self._of(partition, "epoch", "state", "open"), *days.tenant_keys()]
+        packed_meters = _pack([days.meter(total) for total in meters])
+        keys = [*self._of(partition, "epoch", "state", "open", "clock", "meters"), *days.tenant_keys()]
         async with translated():
-            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed)
+            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed, packed_meters)
         return bool(code == 0)
 
-    async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
-        """Take away the settled totals of days that the ledger does not have; False: start over."""
+    async def rebuild_clear(
+        self, partition: int, token: str, days: Sequence[tuple[str, date]], meters: Sequence[tuple[str, str]] = ()
+    ) -> bool:
+        """Take away the settled totals of days and meters that were not loaded; False: start over."""
         named = _Days(self._keys, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        packed_meters = named.named(meters)
         keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys()]
         async with translated():
-            return bool(await self._rebuild_clear(self._store, keys, token, packed) == 0)
+            return bool(await self._rebuild_clear(self._store, keys, token, packed, packed_meters) == 0)
 
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int
@@ -240,7 +283,7 @@ class ValkeyJournal:
         async with translated():
             await self._store.delete(self._keys.of(partition, "limits"))
             async for key in self._store.scan_iter(match=pattern, count=_SCANNED_KEYS):
-                await self._store.hdel(key, "limit", "limit_version")
+                await self._store.hdel(key, "limit", "limit_version", "b", "bv", "bf", "wl")
 
     async def open_days(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, date]]]:
         """A page of the days kept, and the cursor of the next (0: no more)."""
@@ -258,13 +301,30 @@ class ValkeyJournal:
             )
         return [_day_of(member) for member in found]
 
-    async def evaluate(self, partition: int, days: Sequence[tuple[str, date]]) -> int:
-        """Write anew what the outside sees of some days; how many of their tenants are throttled."""
+    async def open_meters(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, str]]]:
+        """A page of the meters kept other than days, and the cursor of the next (0: no more)."""
+        async with translated():
+            page: Any = await self._store.zscan(self._keys.of(partition, "meters"), cursor=after, count=count)
+        cursor, found = page
+        return int(cursor), [_meter_of(member) for member, _ in found]
+
+    async def closed_meters(self, partition: int, kept_ms: int, count: int) -> list[tuple[str, str]]:
+        """Meters other than days whose window closed more than `kept_ms` ago."""
+        latest = await self.now_ms(partition) - kept_ms
+        async with translated():
+            found: Any = await self._store.zrangebyscore(
+                self._keys.of(partition, "meters"), "-inf", latest, start=0, num=count
+            )
+        return [_meter_of(member) for member in found]
+
+    async def evaluate(self, partition: int, days: Sequence[tuple[str, date]], tenants: Sequence[str] = ()) -> int:
+        """Write anew what the outside sees of some days, and the flags of some tenants; how many flags stand."""
         named = _Days(self._keys, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        alone = _pack([named.of(tenant) for tenant in tenants])
         keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys(), *named.derived_keys()]
         async with translated():
-            return int(await self._evaluate(self._store, keys, len(named.index), packed))
+            return int(await self._evaluate(self._store, keys, len(named.index), packed, alone))
 
     async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
         """Delete meters long closed in which nothing is pending or held."""
@@ -273,6 +333,14 @@ class ValkeyJournal:
         keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys()]
         async with translated():
             return int(await self._sweep(self._store, keys, kept_ms, _pack(list(named.index)), packed))
+
+    async def sweep_meters(self, partition: int, kept_ms: int, meters: Sequence[tuple[str, str]]) -> int:
+        """Delete meters other than days that are long closed and in which nothing is pending or held."""
+        named = _Days(self._keys, partition)
+        packed = named.named(meters)
+        keys = [*self._of(partition, "meters", "clock"), *named.tenant_keys()]
+        async with translated():
+            return int(await self._sweep_meters(self._store, keys, kept_ms, _pack(list(named.index)), packed))
 
     async def view(self, partition: int, tenant: str, day: date) -> DayView:
         """One tenant's day."""
@@ -286,10 +354,16 @@ class ValkeyJournal:
         limit_nanos = int(limit) if limit else None
         return DayView(complete == 1, int(settled), int(pending), int(held), limit_nanos, throttled == 1)
 
-    async def audit(self, partition: int, days: Sequence[tuple[str, date]], records_max: int) -> Audit:
-        """Counters of some days beside what the journal holds for them."""
+    async def audit(
+        self,
+        partition: int,
+        days: Sequence[tuple[str, date]],
+        records_max: int,
+        meters: Sequence[tuple[str, str]] = (),
+    ) -> Audit:
+        """Counters of some days and other meters beside what the journal holds for them."""
         named = _Days(self._keys, partition)
-        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        packed = named.named([*((tenant, f"day:{day.isoformat()}") for tenant, day in days), *meters])
         keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys()]
         async with translated():
             complete, fence, records, bounded, *figures = await self._audit(
@@ -297,18 +371,12 @@ class ValkeyJournal:
             )
         if bounded == 0:
             return Audit(complete == 1, fence, records, None)
-        audited = tuple(
-            AuditedDay(
-                tenant,
-                day,
-                int(figures[4 * i]),
-                int(figures[4 * i + 1]),
-                int(figures[4 * i + 2]),
-                sum(int(part) for part in figures[4 * i + 3].split(b"+") if part),
-            )
-            for i, (tenant, day) in enumerate(days)
+        found = [_figures_of(figures[start : start + 4]) for start in range(0, len(figures), 4)]
+        audited = tuple(AuditedDay(*day, *counted) for day, counted in zip(days, found, strict=False))
+        others = zip(meters, found[len(days) :], strict=True)
+        return Audit(
+            complete == 1, fence, records, audited, tuple(AuditedMeter(*meter, *counted) for meter, counted in others)
         )
-        return Audit(complete == 1, fence, records, audited)
 
     async def depth(self, partition: int) -> Depth:
         """How much waits, and how old the oldest is by the store's clock."""
@@ -331,12 +399,36 @@ def _day_of(member: bytes) -> tuple[str, date]:
     return tenant, date.fromisoformat(day)
 
 
+def _meter_of(member: bytes) -> tuple[str, str]:
+    tenant, _, meter = member.decode().partition("\0")
+    return tenant, meter
+
+
+def _figures_of(counted: Sequence[bytes]) -> tuple[int, int, int, int]:
+    settled, pending, held, journal = counted
+    return int(settled), int(pending), int(held), sum(int(part) for part in journal.split(b"+") if part)
+
+
+def _more_of(record: Record, days: _Days) -> tuple[bytes, bytes]:
+    """A record's meters and holds as post.lua takes them."""
+    meters = [
+        (days.of(touch.tenant), touch.tenant, touch.meter, str(touch.amount), touch.until_ms) for touch in record.meters
+    ]
+    holds = [
+        (days.of(use.tenant), use.tenant, use.hold_id, use.part, str(use.nanos), str(use.tokens))
+        for use in record.holds
+    ]
+    return _pack(meters), _pack(holds)
+
+
 def _journalled(place: bytes, fields: dict[bytes, bytes]) -> Journalled:
     touches = msgspec.msgpack.decode(fields[b"d"])
+    meters = msgspec.msgpack.decode(fields[b"m"]) if b"m" in fields else ()
     return Journalled(
         place=place.decode(),
         nonce=fields[b"n"],
         events=int(fields[b"c"]),
         touches=tuple((touch[1], date.fromisoformat(touch[2])) for touch in touches),
         rows=fields[b"e"],
+        meters=tuple((touch[1], touch[2]) for touch in meters),
     )

@@ -9,14 +9,15 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.alert import Alert, Facts, Throttle
-from tollbook.domain.budget import DEFAULT_DAILY, Budget
+from tollbook.domain.budget import EACH, Budget
 from tollbook.domain.errors import invariant
-from tollbook.domain.meter import ScopeKind, Unit, WindowKind
+from tollbook.domain.meter import ScopeKind
+from tollbook.domain.meter_parts import MeterParts
+from tollbook.ledger.budgets import EVERYONE, budget_of
 from tollbook.ledger.pool import Connection
 from tollbook.ledger.queries import Queries
 from tollbook.ports.alerts import Named, Raised, Total
 
-_EVERYONE = ""
 _PAGE_ROWS = 500
 
 
@@ -48,7 +49,7 @@ class PostgresTurn:
         if standing["known_config"] != standing["config_version"]:
             rows = await connection.fetch(queries["alert_budget_owners"], standing["known_config"] or 0)
             turn._owners = [row["tenant"] for row in rows]
-            turn._everyone = _EVERYONE in turn._owners
+            turn._everyone = EVERYONE in turn._owners
         return turn
 
     async def end(self) -> None:
@@ -71,14 +72,21 @@ class PostgresTurn:
             async for page in self._changed(closed_after):
                 yield page
             return
-        last: tuple[str, date] = ("", date.min)
+        async for page in self._open("alert_totals_open", "day", closed_after, ("", date.min)):
+            yield page
+        async for page in self._open("alert_meters_open", "meter", closed_after, ("", "")):
+            yield page
+
+    async def _open(
+        self, name: str, column: str, closed_after: datetime, last: tuple[str, object]
+    ) -> AsyncIterator[Sequence[Total]]:
         while True:
-            rows = await self._fetch("alert_totals_open", self._partition, closed_after, *last, _PAGE_ROWS)
+            rows = await self._fetch(name, self._partition, closed_after, *last, _PAGE_ROWS)
             if rows:
                 yield _totals(rows)
             if len(rows) < _PAGE_ROWS:
                 return
-            last = (rows[-1]["tenant"], rows[-1]["day"])
+            last = (rows[-1]["tenant"], rows[-1][column])
 
     async def _changed(self, closed_after: datetime) -> AsyncIterator[Sequence[Total]]:
         rows = await self._fetch("alert_totals_changed", self._partition, self._standing["known_version"])
@@ -87,7 +95,8 @@ class PostgresTurn:
             yield changed[start : start + _PAGE_ROWS]
         if self._owners:
             seen = {total[:2] for total in changed}
-            rows = await self._fetch("alert_totals_of", self._partition, self._owners, closed_after)
+            known = self._standing["known_config"]
+            rows = await self._fetch("alert_totals_of", self._partition, self._owners, closed_after, known)
             more = [total for total in _totals(rows) if total[:2] not in seen]
             if more:
                 yield more
@@ -103,11 +112,24 @@ class PostgresTurn:
         rows = await self._fetch("alert_throttles_ending", self._partition, now, self._owners, self._everyone)
         return [(_throttle(row), Total(row["tenant"], row["meter"], row["total"])) for row in rows]
 
-    async def budgets(self, named: Sequence[Named], now: datetime) -> list[Budget | None]:  # noqa: ARG002 - daily limits never end
+    async def budgets(self, named: Sequence[Named], now: datetime) -> list[Budget | None]:
         """The budget in force of each meter, or None."""
-        rows = await self._fetch("alert_budgets_daily", list({name.tenant for name in named}))
-        limits: dict[str, int] = {row["tenant"]: row["limit_nanos"] for row in rows}
-        return [_daily(limits, name.tenant) for name in named]
+        asked = columns_of(
+            (
+                (
+                    name.tenant,
+                    name.parts.scope.value,
+                    name.parts.value,
+                    _each(name.parts),
+                    name.parts.kind.value,
+                    name.parts.unit.value,
+                )
+                for name in named
+            ),
+            6,
+        )
+        found = {row["place"]: budget_of(row) for row in await self._fetch("alert_budgets", *asked, now)}
+        return [found.get(place) for place in range(1, len(named) + 1)]
 
     async def unpriced_models(self, days: Collection[tuple[str, date]]) -> list[tuple[str, date, str]]:
         """(tenant, day, model) of what was booked without a price in those days."""
@@ -177,15 +199,6 @@ def _throttle(row: asyncpg.Record) -> Throttle:
     )
 
 
-def _daily(limits: dict[str, int], tenant: str) -> Budget | None:
-    whose = tenant if tenant in limits else _EVERYONE
-    if whose not in limits:
-        return None
-    return Budget(
-        id=DEFAULT_DAILY,
-        tenant=whose or None,
-        scope=ScopeKind.TENANT,
-        window=WindowKind.DAY,
-        unit=Unit.USD,
-        limit=limits[whose],
-    )
+def _each(parts: MeterParts) -> str:
+    """What a budget for each value of the scope has as its match."""
+    return f"{parts.value.partition('=')[0]}={EACH}" if parts.scope is ScopeKind.TAG else EACH

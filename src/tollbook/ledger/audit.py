@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import asyncpg
 
 from tollbook.ledger.booking import IDENTITY_KEPT, WEEK_S, week_of
+from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.audit import Comparison, LedgerEquation, Limits, SettledDays
@@ -13,8 +14,6 @@ from tollbook.ports.audit import Comparison, LedgerEquation, Limits, SettledDays
 _SAMPLES_MAX = 5
 _STATEMENT_TIMEOUT_S = 3_600.0
 _WORK_MEM = "128MB"
-_EVERYONE = ""
-
 _ALWAYS = datetime(1, 1, 2, tzinfo=UTC)
 _DAY_BEFORE_UTC = timedelta(days=1)
 """No local day begins earlier than this before its date does in UTC (zones reach 14 hours ahead)."""
@@ -67,9 +66,9 @@ class PostgresAudit:
     async def limits(self) -> Limits:
         """The limits as configured."""
         async with connection_of(self._pool) as connection:
-            rows = await connection.fetch(self._sql["budgets_list"])
-        every = {row["tenant"]: row["limit_nanos"] for row in rows}
-        return Limits(every.pop(_EVERYONE), every)
+            rows = await connection.fetch(self._sql["daily_limits"])
+        every = {row["tenant"]: listing_of(row).budget.flag_limit for row in rows}
+        return Limits(every.pop(EVERYONE), every)
 
 
 def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[object, ...]]:

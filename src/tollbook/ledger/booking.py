@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 
 from tollbook.domain.errors import LedgerRefused, invariant
-from tollbook.domain.record import Touch
+from tollbook.domain.record import MeterTotal, Touch
 from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER, row_identity, split_rows
 from tollbook.domain.window import DayWindow
 from tollbook.ledger.pool import Connection, connection_of, translated
@@ -40,6 +40,17 @@ class _Outcome(NamedTuple):
     new: int
     duplicates: int
     conflicts: tuple[bytes, ...]
+    meters: tuple[MeterTotal, ...] = ()
+    holds: tuple[tuple[str, str], ...] = ()
+
+
+class _Place(NamedTuple):
+    """A transaction's place, and the scopes for which it has meters to add to."""
+
+    partition: int
+    version: int
+    epoch: str
+    scopes: list[str]
 
 
 class Booking:
@@ -53,14 +64,14 @@ class Booking:
     async def book(self, partition: int, batch: Batch, now: datetime) -> Booked:
         """Book a batch in one transaction, each identity once; raises `LedgerRefused` where a row is poison."""
         async with connection_of(self._pool) as connection, connection.transaction():
-            epoch, version = await self._lock(connection, partition)
-            outcome = await self._book_rows(connection, (partition, version), batch.rows, now)
-            return await self._close(connection, (partition, version, epoch), batch, [outcome], dead=0)
+            place = await self._lock(connection, partition)
+            outcome = await self._book_rows(connection, place, batch.rows, now)
+            return await self._close(connection, place, batch, [outcome], dead=0)
 
     async def book_with_poison(self, partition: int, batch: Batch, now: datetime) -> Booked:
         """Book a batch row by row where needed: halves that Postgres refuses are halved again down to the poison."""
         async with connection_of(self._pool) as connection, connection.transaction():
-            epoch, version = await self._lock(connection, partition)
+            place = await self._lock(connection, partition)
             outcomes: list[_Outcome] = []
             dead = 0
             waiting = [[row for rows in batch.rows for row in split_rows(rows)]]
@@ -68,7 +79,7 @@ class Booking:
                 rows = waiting.pop()
                 try:
                     async with translated(), connection.transaction():
-                        outcomes.append(await self._book_rows(connection, (partition, version), rows, now))
+                        outcomes.append(await self._book_rows(connection, place, rows, now))
                         await connection.execute(self._sql["staging_clear"])
                 except LedgerRefused as refusal:
                     if len(rows) > 1:
@@ -76,18 +87,15 @@ class Booking:
                         waiting += [rows[middle:], rows[:middle]]
                         continue
                     dead += 1
-                    await self._bury(connection, (partition, version), "poison", str(refusal), rows[0])
-            return await self._close(connection, (partition, version, epoch), batch, outcomes, dead=dead)
+                    await self._bury(connection, place, "poison", str(refusal), rows[0])
+            return await self._close(connection, place, batch, outcomes, dead=dead)
 
-    async def _lock(self, connection: Connection, partition: int) -> tuple[str, int]:
+    async def _lock(self, connection: Connection, partition: int) -> _Place:
         row = await connection.fetchrow(self._sql["partition_lock"], partition)
         invariant(row is not None, f"partition {partition} is not in the ledger")
-        return str(row["ledger_epoch"]), row["version"] + 1
+        return _Place(partition, row["version"] + 1, str(row["ledger_epoch"]), row["meter_scopes"])
 
-    async def _book_rows(
-        self, connection: Connection, place: tuple[int, int], rows: Sequence[bytes], now: datetime
-    ) -> _Outcome:
-        partition, version = place
+    async def _book_rows(self, connection: Connection, place: _Place, rows: Sequence[bytes], now: datetime) -> _Outcome:
         if not rows:
             return _Outcome((), 0, 0, ())
         status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
@@ -99,11 +107,20 @@ class Booking:
         conflicts = {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]}
         if not new:
             return _Outcome((), 0, staged, _rows_of(rows, conflicts))
-        await connection.execute(self._sql["entry_insert"], partition, version)
-        totals = await connection.fetch(self._sql["daily_spend_add"], partition)
+        await connection.execute(self._sql["entry_insert"], place.partition, place.version)
+        totals = await connection.fetch(self._sql["daily_spend_add"], place.partition)
         await connection.execute(self._sql["rollup_hour_add"])
         await connection.execute(self._sql["run_total_add"])
-        return _Outcome(touches_of(totals), new, staged - new, _rows_of(rows, conflicts))
+        meters = await self._add_meters(connection, place, now)
+        holds = await connection.fetch(self._sql["holds_named"])
+        return _Outcome(
+            touches_of(totals), new, staged - new, _rows_of(rows, conflicts), meters, tuple(map(tuple, holds))
+        )
+
+    async def _add_meters(self, connection: Connection, place: _Place, now: datetime) -> tuple[MeterTotal, ...]:
+        if not place.scopes:
+            return ()
+        return meters_of(await connection.fetch(self._sql["meters_add"], place.partition, place.scopes, now))
 
     async def _claim_all(self, connection: Connection, staged: int, now: datetime) -> bool:
         """Claim every staged identity as if none were known: one descent of the index a row instead of three.
@@ -138,36 +155,51 @@ class Booking:
     async def _close(
         self,
         connection: Connection,
-        place: tuple[int, int, str],
+        place: _Place,
         batch: Batch,
         outcomes: list[_Outcome],
         *,
         dead: int,
     ) -> Booked:
-        partition, version, epoch = place
         if batch.inbox_ids:
             await connection.execute(self._sql["inbox_take"], list(batch.inbox_ids))
         conflicts = [row for outcome in outcomes for row in outcome.conflicts]
         for row in conflicts:
-            await self._bury(connection, (partition, version), "conflict", "same identity, other content", row)
+            await self._bury(connection, place, "conflict", "same identity, other content", row)
+        meters = {(total.tenant, total.meter): total for outcome in outcomes for total in outcome.meters}
+        holds = tuple(dict.fromkeys(hold for outcome in outcomes for hold in outcome.holds))
         totals = {touch.key: touch for outcome in outcomes for touch in outcome.totals}
         new = sum(outcome.new for outcome in outcomes)
         duplicates = sum(outcome.duplicates for outcome in outcomes)
         status = await connection.execute(
             self._sql["batch_close"],
-            partition,
-            version,
+            place.partition,
+            place.version,
             [UUID(bytes=nonce) for nonce in batch.nonces],
             [tenant for tenant, _ in totals],
             [day for _, day in totals],
             new,
             duplicates,
+            [tenant for tenant, _ in meters],
+            [meter for _, meter in meters],
+            [tenant for tenant, _ in holds],
+            [hold for _, hold in holds],
         )
         invariant(status == "INSERT 0 1", "the version moved under the partition lock")
-        return Booked(epoch, version, tuple(totals.values()), new, duplicates, len(conflicts), dead)
+        return Booked(
+            place.epoch,
+            place.version,
+            tuple(totals.values()),
+            new,
+            duplicates,
+            len(conflicts),
+            dead,
+            tuple(meters.values()),
+            holds,
+        )
 
-    async def _bury(self, connection: Connection, place: tuple[int, int], code: str, detail: str, row: bytes) -> None:
-        await connection.execute(self._sql["dead_letter_insert"], *place, code, detail, row)
+    async def _bury(self, connection: Connection, place: _Place, code: str, detail: str, row: bytes) -> None:
+        await connection.execute(self._sql["dead_letter_insert"], place.partition, place.version, code, detail, row)
 
 
 async def _copy_input(rows: Sequence[bytes]) -> AsyncIterator[bytes]:
@@ -191,3 +223,8 @@ def touches_of(totals: Sequence[asyncpg.Record]) -> tuple[Touch, ...]:
 def _touches(totals: Sequence[asyncpg.Record]) -> Iterator[Touch]:
     for tenant, day, nanos, start, end in totals:
         yield Touch(tenant, DayWindow(day, start, end), nanos)
+
+
+def meters_of(totals: Sequence[asyncpg.Record]) -> tuple[MeterTotal, ...]:
+    """Rows of tenant, meter, total, until_ms as totals."""
+    return tuple(MeterTotal(*row) for row in totals)

@@ -2,18 +2,35 @@
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from itertools import groupby
 
 import asyncpg
+import msgspec
 
 from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
+from tollbook.domain.budget import DEFAULT_DAILY, Budget
+from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.domain.window import ZoneSpan
+from tollbook.ledger.budgets import EVERYONE, BudgetChanges, listing_of, owners_of
 from tollbook.ledger.pool import Connection, connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.config import BudgetListing, KeyListing, PriceCard, ServerFacts, Snapshot, TokenListing
-from tollbook.ports.journal import Limit
+from tollbook.ports.config import (
+    BudgetChange,
+    BudgetListing,
+    BudgetRevision,
+    BudgetsChanged,
+    KeyListing,
+    OwnersBudgets,
+    PriceCard,
+    ServerFacts,
+    Snapshot,
+    TokenListing,
+)
 
-_EVERYONE = ""
+_ENDED_MAX = 1_000
+_SYSTEM = "tollbook"
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class PostgresConfig:
@@ -29,8 +46,8 @@ class PostgresConfig:
             facts = await connection.fetchrow(self._sql["ledger_facts"])
         return int(facts["config_version"])
 
-    async def snapshot(self) -> Snapshot:
-        """Everything a receiver needs, under one database snapshot."""
+    async def snapshot(self, budgets_after: int = 0) -> Snapshot:
+        """Everything a receiver needs under one database snapshot, of budgets what changed after a version."""
         async with (
             connection_of(self._pool) as connection,
             connection.transaction(isolation="repeatable_read", readonly=True),
@@ -40,6 +57,7 @@ class PostgresConfig:
             zones = await connection.fetch(self._sql["config_zones"])
             keys = await connection.fetch(self._sql["keys_live"])
             tokens = await connection.fetch(self._sql["tokens_live"])
+            budgets = await connection.fetch(self._sql["budgets_since"], budgets_after)
         return Snapshot(
             version=facts["config_version"],
             partitions=facts["partitions"],
@@ -53,30 +71,66 @@ class PostgresConfig:
                 for row in keys
             ],
             tokens=[StoredToken(row["token_id"], row["token_hash"], row["source"], row["tenant"]) for row in tokens],
+            budgets=list(owners_of(budgets)),
         )
 
-    async def limits_since(self, version: int) -> list[Limit]:
-        """The limits that changed after a version, removals among them; 0 for all."""
+    async def budgets_since(self, version: int) -> list[OwnersBudgets]:
+        """The budgets of each owner of whose some changed after a version, those without any left too; 0 for all."""
         async with connection_of(self._pool) as connection:
-            found = await connection.fetch(self._sql["limits_since"], version)
-        return [Limit(tenant or None, nanos, changed) for tenant, nanos, changed in found]
+            return list(owners_of(await connection.fetch(self._sql["budgets_since"], version)))
 
-    async def budgets(self) -> list[BudgetListing]:
-        """Every limit in force."""
+    async def backfills(self) -> dict[int, int]:
+        """By partition, the version that its counters must have reached before its budgets are trusted."""
         async with connection_of(self._pool) as connection:
-            found = await connection.fetch(self._sql["budgets_list"])
-        return [BudgetListing(tenant or None, *rest) for tenant, *rest in found]
+            return {row["partition"]: row["backfilled"] for row in await connection.fetch(self._sql["backfills"])}
+
+    async def budgets(
+        self, owners: Sequence[str | None] | None = None, after: tuple[str, str] = ("", ""), count: int = 10_000
+    ) -> list[BudgetListing]:
+        """Budgets in force of some owners (None: of all) by (tenant or '', id), behind a key; everyone's come first."""
+        asked = [owner or EVERYONE for owner in owners or ()]
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(self._sql["budgets_page"], owners is not None, asked, *after, count)
+        return [listing_of(row) for row in found]
+
+    async def budget(self, tenant: str | None, budget_id: str) -> BudgetListing | None:
+        """One budget, or None where there is none of this id."""
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(self._sql["budgets_of"], [tenant or EVERYONE], [budget_id])
+        return listing_of(found[0]) if found else None
+
+    async def change_budgets(self, changes: Sequence[BudgetChange], by: str, now: datetime) -> BudgetsChanged:
+        """Make changes in one transaction that also counts the meters they name anew; raises `BudgetClash`."""
+        async with self._change() as (connection, version):
+            partitions = await BudgetChanges(connection, self._sql, version, by).make(changes, now)
+        return BudgetsChanged(version, partitions)
+
+    async def budget_revisions(self, tenant: str | None, budget_id: str, count: int = 100) -> list[BudgetRevision]:
+        """What became of a budget, newest first."""
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(self._sql["budget_changes"], tenant or EVERYONE, budget_id, count)
+        return [
+            BudgetRevision(version, None if terms is None else msgspec.json.decode(terms, type=Budget), *rest)
+            for version, terms, *rest in found
+        ]
+
+    async def end_budgets(self, now: datetime) -> int:
+        """Remove budgets whose end has come; how many."""
+        async with connection_of(self._pool) as connection:
+            ended = await connection.fetch(self._sql["budgets_ended"], now, _ENDED_MAX)
+        if not ended:
+            return 0
+        changes = [BudgetChange(row["tenant"] or None, row["id"], None) for row in ended]
+        await self.change_budgets(changes, _SYSTEM, now)
+        return len(changes)
 
     async def set_limit(self, tenant: str | None, limit_nanos: int | None, by: str) -> int:
         """Set a daily limit, or remove a tenant's own (None); the version of the change."""
-        name = tenant or _EVERYONE
-        async with self._change() as (connection, version):
-            if limit_nanos is None:
-                await connection.execute(self._sql["budget_remove"], name)
-            else:
-                await connection.execute(self._sql["budget_set"], name, limit_nanos, version, by)
-            await connection.execute(self._sql["budget_change_insert"], version, name, limit_nanos, by)
-        return version
+        known = None if limit_nanos is None else await self.budget(tenant, DEFAULT_DAILY)
+        budget = None if limit_nanos is None else _daily(tenant, limit_nanos, known)
+        change = BudgetChange(tenant, DEFAULT_DAILY, budget)
+        # Nothing is counted anew for a tenant's day in dollars: no instant is needed.
+        return (await self.change_budgets([change], by, _NEVER)).version
 
     async def server_facts(self) -> ServerFacts:
         """What the Postgres server says of itself; `synchronous_commit` is the server's, not the session's."""
@@ -146,3 +200,16 @@ class PostgresConfig:
     async def _change(self) -> AsyncIterator[tuple[Connection, int]]:
         async with connection_of(self._pool) as connection, connection.transaction():
             yield connection, await connection.fetchval(self._sql["config_bump"])
+
+
+def _daily(tenant: str | None, limit_nanos: int, known: BudgetListing | None) -> Budget:
+    if known is not None:
+        return msgspec.structs.replace(known.budget, limit=limit_nanos)
+    return Budget(
+        id=DEFAULT_DAILY,
+        tenant=tenant,
+        scope=ScopeKind.TENANT,
+        window=WindowKind.DAY,
+        unit=Unit.USD,
+        limit=limit_nanos,
+    )

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.errors import invariant
+from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.config import BudgetListing
@@ -15,7 +16,6 @@ from tollbook.ports.reading import Cursor, DayTotal, Dimension, EntryRow, RunRow
 
 _DIMENSIONS: tuple[Dimension, ...] = ("tenant", "day", "hour", "agent", "model")
 _NEWEST = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=(1 << 128) - 1))
-_EVERYONE = ""
 
 
 class PostgresReading:
@@ -67,15 +67,14 @@ class PostgresReading:
 
     async def limit(self, tenant: str) -> int:
         """The daily limit in force, nano-dollars: the tenant's own or the default."""
-        return (await self.budget(tenant)).limit_nanos
+        return (await self.daily(tenant)).budget.limit
 
-    async def budget(self, tenant: str | None) -> BudgetListing:
-        """The daily limit in force with who set it and when; its `tenant` is None where it is the default."""
+    async def daily(self, tenant: str | None) -> BudgetListing:
+        """The daily limit in force with who set it and when; its budget's `tenant` is None where it is the default."""
         async with connection_of(self._pool) as connection:
-            row = await connection.fetchrow(self._sql["budget_of_tenant"], tenant or _EVERYONE)
+            row = await connection.fetchrow(self._sql["daily_of_tenant"], tenant or EVERYONE)
         invariant(row is not None, "the ledger has a default limit from its first migration on")
-        whose, *rest = row
-        return BudgetListing(whose or None, *rest)
+        return listing_of(row)
 
     async def lag_s(self) -> float:
         """Seconds since the oldest inbox record was received; 0 where the inbox is empty."""

@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from tollbook.domain.errors import JournalUnavailable, LedgerUnavailable, StoreError
-from tollbook.domain.record import Record, Touch
+from tollbook.domain.record import MeterTouch, Record, Touch
 from tollbook.pipeline.commits import CommitWatch
 from tollbook.pipeline.resolve import Chunk, Resolved
 from tollbook.ports.clock import Clock
@@ -179,19 +179,28 @@ class _Lane:
         return chunks, kept
 
     async def _keep(self, chunks: list[Chunk], since: float) -> bytes:
-        nanos = chunks[0].nanos
-        for chunk in chunks[1:]:
-            for place, amount in chunk.nanos.items():
-                nanos[place] = nanos.get(place, 0) + amount
-        record = Record(
-            partition=self._partition,
-            nonce=os.urandom(16),
-            events=sum(len(chunk.rows) for chunk in chunks),
-            touches=tuple(Touch(place.tenant, place.window, amount) for place, amount in nanos.items()),
-            rows=b"".join(row for chunk in chunks for row in chunk.rows),
-        )
+        record = record_of(self._partition, chunks)
         await self._intake.keep(record, since)
         return record.nonce
+
+
+def record_of(partition: int, chunks: list[Chunk]) -> Record:
+    """One record of resolved events of a partition; the first chunk's sums become those of all."""
+    nanos, meters = chunks[0].nanos, chunks[0].meters
+    for chunk in chunks[1:]:
+        for place, amount in chunk.nanos.items():
+            nanos[place] = nanos.get(place, 0) + amount
+        for key, (amount, until_ms) in chunk.meters.items():
+            meters[key] = (meters.get(key, (0, 0))[0] + amount, until_ms)
+    return Record(
+        partition=partition,
+        nonce=os.urandom(16),
+        events=sum(len(chunk.rows) for chunk in chunks),
+        touches=tuple(Touch(place.tenant, place.window, amount) for place, amount in nanos.items()),
+        rows=b"".join(row for chunk in chunks for row in chunk.rows),
+        meters=tuple(MeterTouch(*key, *added) for key, added in meters.items()) if meters else (),
+        holds=tuple(use for chunk in chunks for use in chunk.holds),
+    )
 
 
 def _undone(futures: list[asyncio.Future[bytes]]) -> list[asyncio.Future[bytes]]:

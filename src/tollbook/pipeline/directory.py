@@ -8,6 +8,7 @@ from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
+from tollbook.domain.budget import BudgetBook
 from tollbook.domain.errors import StoreError
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
@@ -23,7 +24,7 @@ _KEY_MARK = "tb"
 
 
 class Directory:
-    """Tenancy, keys and webhook tokens as of the last refresh."""
+    """Tenancy, budgets, keys and webhook tokens as of the last refresh."""
 
     def __init__(self, config: Config, clock: Clock, telemetry: Telemetry, *, zone: str = "UTC") -> None:
         self._config = config
@@ -34,6 +35,7 @@ class Directory:
         self._tokens: dict[bytes, StoredToken] = {}
         self._recognised: dict[str, Principal] = {}
         self.tenancy = Tenancy()
+        self.budgets = BudgetBook()
         self.loaded = False
 
     async def run(self) -> None:
@@ -49,9 +51,16 @@ class Directory:
         """Load the configuration where its version has moved."""
         if self.loaded and await self._config.version() == self.tenancy.version:
             return
-        self._take(await self._config.snapshot())
+        known = self.tenancy.version if self.loaded else 0
+        snapshot = await self._config.snapshot(known)
+        if snapshot.version < known:
+            # A restored ledger's: what it holds is all there is.
+            self.budgets, snapshot = BudgetBook(), await self._config.snapshot()
+        self._take(snapshot)
 
     def _take(self, snapshot: Snapshot) -> None:
+        if snapshot.budgets:
+            self.budgets = self.budgets.changed({owned.tenant: owned.budgets for owned in snapshot.budgets})
         self._keys = {key.principal.key_id: key for key in snapshot.keys}
         self._recognised = {}
         self._tokens = {token.token_hash: token for token in snapshot.tokens}

@@ -18,12 +18,12 @@ from tollbook.domain.errors import (
     StoreError,
     invariant,
 )
-from tollbook.domain.record import InboxRecord, Journalled, Touch
+from tollbook.domain.record import InboxRecord, Journalled
 from tollbook.domain.rows import has_known_layout
 from tollbook.pipeline.rebuild import Rebuild
 from tollbook.ports.clock import Clock
 from tollbook.ports.journal import Journal, SettleCode, Settlement
-from tollbook.ports.ledger import Batch, Booked, Ledger, Standing
+from tollbook.ports.ledger import Batch, Booked, CatchUp, Ledger, Standing
 from tollbook.telemetry import Drained, Settled, StoreTrouble, Telemetry
 
 Crossing = Callable[[str], Awaitable[None]]
@@ -49,6 +49,7 @@ class DrainSettings(msgspec.Struct, frozen=True):
     unsettled_records_max: int = 4_096
     evaluated_days_max: int = 512
     swept_days_max: int = 64
+    swept_meters_max: int = 1_000
     meter_kept_ms: int = 72 * 3600 * 1000
     batch_kept: timedelta = timedelta(hours=1)
     prune_s: float = 60.0
@@ -199,16 +200,16 @@ class Drain:
         self._committed = Standing(booked.ledger_epoch, booked.version)
         self._unsettled += records
         await self._crossing("settling")
-        known = {touch.key for touch in booked.totals}
         if (
             self._fence is None
             or self._fence < booked.version - 1
-            or any(key not in known for key in _days_of(self._unsettled))
+            or not {touch.key for touch in booked.totals}.issuperset(_days_of(self._unsettled))
+            or not {(total.tenant, total.meter) for total in booked.meters}.issuperset(_meters_of(self._unsettled))
         ):
             await self._catch_up_quietly()
             return
         try:
-            await self._settle_once(booked.ledger_epoch, booked.version - 1, booked.version, booked.totals)
+            await self._settle_once(booked, booked.version - 1)
         except JournalUnavailable as trouble:
             self._telemetry.record(StoreTrouble("valkey", "settle is put off", str(trouble)))
 
@@ -226,16 +227,20 @@ class Drain:
         Reads again from the fence the store answers until both agree: no earlier answer is trusted.
         """
         for _ in range(8):
-            read_at_ms = await self._journal.now_ms(self._partition)
+            read_at_ms: int | None = await self._journal.now_ms(self._partition)
+            if await self._ledger.inbox_peek(self._partition, 1):
+                # A hold whose event waits there has not lapsed: its room must not return yet.
+                read_at_ms = None
             after = await self._known_fence()
-            caught = await self._ledger.catch_up(self._partition, after, _days_of(self._unsettled))
+            caught = await self._ledger.catch_up(
+                self._partition, after, _days_of(self._unsettled), _meters_of(self._unsettled)
+            )
             await self._crossing("caught up")
             self._check_not_behind(caught.ledger_epoch, caught.version)
             if caught.gap:
                 # What changed behind the fence has been pruned: only a rebuild reads everything.
                 await self._journal.forget(self._partition)
-            from_version = min(after, caught.version)
-            code = await self._settle_once(caught.ledger_epoch, from_version, caught.version, caught.totals, read_at_ms)
+            code = await self._settle_once(caught, min(after, caught.version), read_at_ms)
             if code is SettleCode.SETTLED:
                 return
             if code is SettleCode.OTHER_EPOCH:
@@ -259,19 +264,23 @@ class Drain:
         return self._fence
 
     async def _settle_once(
-        self,
-        ledger_epoch: str,
-        from_version: int,
-        to_version: int,
-        totals: tuple[Touch, ...],
-        read_at_ms: int | None = None,
+        self, known: Booked | CatchUp, from_version: int, read_at_ms: int | None = None
     ) -> SettleCode:
-        settlement = Settlement(ledger_epoch, from_version, to_version, totals, tuple(self._unsettled), read_at_ms)
+        settlement = Settlement(
+            known.ledger_epoch,
+            from_version,
+            known.version,
+            known.totals,
+            tuple(self._unsettled),
+            read_at_ms,
+            known.meters,
+            known.holds,
+        )
         answer = await self._journal.settle(self._partition, settlement)
         await self._crossing("settled")
         if answer.code in (SettleCode.SETTLED, SettleCode.BEHIND):
             self._fence = answer.fence
-            if answer.fence > to_version:
+            if answer.fence > known.version:
                 await self._check_not_ahead(answer.fence)
         if answer.code is SettleCode.SETTLED:
             self._unsettled.clear()
@@ -317,6 +326,7 @@ class Drain:
         if self._clock.monotonic() - self._pruned_at >= self._settings.prune_s:
             self._pruned_at = self._clock.monotonic()
             await self._ledger.prune(self._partition, self._fence or 0, self._clock.now() - self._settings.batch_kept)
+            await self._ledger.prune_meters(self._partition, self._clock.now())
 
     async def _evaluate_some(self) -> None:
         cursor, days = await self._journal.open_days(
@@ -332,7 +342,14 @@ class Drain:
         if closed:
             swept = await self._journal.sweep(self._partition, kept_ms, closed)
             invariant(swept <= len(closed), "more meters swept than named")
+        meters = await self._journal.closed_meters(self._partition, kept_ms, self._settings.swept_meters_max)
+        if meters:
+            await self._journal.sweep_meters(self._partition, kept_ms, meters)
 
 
 def _days_of(records: list[Journalled]) -> list[tuple[str, date]]:
     return [day for record in records for day in record.touches]
+
+
+def _meters_of(records: list[Journalled]) -> list[tuple[str, str]]:
+    return [meter for record in records for meter in record.meters]

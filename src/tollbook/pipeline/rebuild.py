@@ -62,12 +62,17 @@ class Rebuild:
             return None
         ledger_epoch, version = "", 0
         loaded: set[tuple[str, date]] = set()
+        loaded_meters: set[tuple[str, str]] = set()
         async for page in self._ledger.open_totals(partition, self._clock.now() - self._settings.kept):
             ledger_epoch, version = page.ledger_epoch, page.version
             loaded.update(touch.key for touch in page.totals)
-            if page.totals and not await self._journal.rebuild_load(partition, token, page.totals):
+            loaded_meters.update((total.tenant, total.meter) for total in page.meters)
+            holds_any = page.totals or page.meters
+            if holds_any and not await self._journal.rebuild_load(partition, token, page.totals, page.meters):
                 return None
         if not await self._correct_others(partition, token, Standing(ledger_epoch, version), loaded):
+            return None
+        if not await self._clear_meters(partition, token, loaded_meters):
             return None
         await self._limits(partition)
         opened = await self._journal.rebuild_open(
@@ -101,6 +106,17 @@ class Rebuild:
             if gone and not await self._journal.rebuild_clear(partition, token, gone):
                 return False
         return True
+
+    async def _clear_meters(self, partition: int, token: str, loaded: set[tuple[str, str]]) -> bool:
+        """Take away settled totals of meters that Valkey kept and the pages did not hold, those of runs among them."""
+        cursor = 0
+        while True:
+            cursor, found = await self._journal.open_meters(partition, cursor, self._settings.page_days_max)
+            gone = [meter for meter in found if meter not in loaded]
+            if gone and not await self._journal.rebuild_clear(partition, token, (), gone):
+                return False
+            if cursor == 0:
+                return True
 
     async def _show(self, partition: int) -> None:
         """Write flags and spend keys anew: a bare precheck is open until this is done."""

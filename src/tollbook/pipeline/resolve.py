@@ -10,8 +10,10 @@ from zlib import crc32
 import msgspec
 
 from tollbook.domain.agent import roles
+from tollbook.domain.budget import BudgetBook
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event, Rejection
+from tollbook.domain.hold import counted_at, hold_name
 from tollbook.domain.identity import (
     TIMED_FUTURE_MS,
     TIMED_PAST_MS,
@@ -22,9 +24,11 @@ from tollbook.domain.identity import (
 )
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import nanos_from_usd
+from tollbook.domain.record import HoldUse
 from tollbook.domain.rows import RowEncoder, encode_row, encode_tail, pg_day, pg_micros
 from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
+from tollbook.pipeline.metering import Metering, amount
 from tollbook.pricing.quote import QuoteFlag, TokenRates
 
 DEFAULT_SOURCE = "default"
@@ -56,25 +60,38 @@ class Sender(msgspec.Struct, frozen=True):
 class Place:
     """Where a tenant's event of one day counts, with what its row says of it. Compared by identity: a cached one."""
 
-    __slots__ = ("day", "end", "partition", "start", "tenant", "window")
+    __slots__ = ("day", "end", "metering", "partition", "start", "tenant", "window")
 
-    def __init__(self, tenant: str, partition: int, window: DayWindow) -> None:
+    def __init__(self, tenant: str, partition: int, window: DayWindow, metering: Metering | None) -> None:
         self.tenant = tenant
         self.partition = partition
         self.window = window
+        self.metering = metering
         self.day = pg_day(window.day)
         self.start = pg_micros(window.start)
         self.end = pg_micros(window.end)
 
 
 class Chunk:
-    """Resolved events of one partition, on their way into a record."""
+    """Resolved events of one partition, on their way into a record.
 
-    __slots__ = ("nanos", "rows")
+    `meters` has (amount, until_ms) by (tenant, meter), beside the days' dollars in `nanos`.
+    """
+
+    __slots__ = ("holds", "meters", "nanos", "rows")
 
     def __init__(self) -> None:
         self.rows: list[bytes] = []
         self.nanos: dict[Place, int] = {}
+        self.meters: dict[tuple[str, str], tuple[int, int]] = {}
+        self.holds: list[HoldUse] = []
+
+    def add_meters(self, metering: Metering, event: Event, at: datetime, nanos: int) -> None:
+        """Count an event in the meters that budgets name."""
+        for unit, key, until_ms in metering.meters(event, at):
+            known = self.meters.get(key)
+            adds = amount(unit, event, nanos)
+            self.meters[key] = (adds if known is None else known[0] + adds, until_ms)
 
 
 class Resolved(NamedTuple):
@@ -102,6 +119,7 @@ class Resolver:
         self._limits = limits
         self._encoder = RowEncoder()
         self._roles: dict[str, str] = {}
+        self._budgets = BudgetBook()
         self._places: dict[str, Place] = {}
 
     @property
@@ -109,10 +127,11 @@ class Resolver:
         """The configuration in force."""
         return self._tenancy
 
-    def under(self, tenancy: Tenancy) -> None:
-        """Resolve under this configuration from now on."""
-        if tenancy is not self._tenancy:
+    def under(self, tenancy: Tenancy, budgets: BudgetBook | None = None) -> None:
+        """Resolve under this configuration from now on; budgets stay as they are where none are given."""
+        if tenancy is not self._tenancy or (budgets is not None and budgets is not self._budgets):
             self._tenancy = tenancy
+            self._budgets = budgets or self._budgets
             self._places.clear()
 
     def resolve(
@@ -141,9 +160,13 @@ class Resolver:
             request.check_time(ts_micros)
         source = event.source or request.source
         entry_id, generation = request.identity(tenant, source, event.id, index)
+        counted, counted_micros = ts, ts_micros
+        if event.hold is not None:
+            counted = counted_at(ts, event.hold)
+            counted_micros = pg_micros(counted)
         place = self._places.get(tenant)
-        if place is None or not place.start <= ts_micros < place.end:
-            place = self._place(tenant, ts)
+        if place is None or not place.start <= counted_micros < place.end:
+            place = self._place(tenant, counted)
         rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
         cost = rates.cost_nanos(event)
         if cost > self._limits.cost_nanos_max:
@@ -168,19 +191,25 @@ class Resolver:
                 place.end, cost, rates.price_id or 0, _reported(event.cost_usd), *counts, rates.flags,
             ),
             names,
-            encode_tail(event.id, event.call_id, event.tags),
+            encode_tail(event.id, event.call_id, event.tags, event.hold),
         )  # fmt: skip
         chunk = resolved.chunks.get(place.partition)
         if chunk is None:
             chunk = resolved.chunks[place.partition] = Chunk()
         chunk.rows.append(row)
         chunk.nanos[place] = chunk.nanos.get(place, 0) + cost
+        if place.metering is not None:
+            chunk.add_meters(place.metering, event, counted, cost)
+        if event.hold is not None:
+            chunk.holds.append(HoldUse(tenant, *hold_name(event.hold), cost, event.input + event.output))
 
     def _place(self, tenant: str, ts: datetime) -> Place:
         if len(self._places) >= _PLACES_MAX:
             self._places.clear()
         window = self._tenancy.window_at(tenant, ts)
-        place = self._places[tenant] = Place(tenant, self._tenancy.partition_of(tenant), window)
+        budgets = self._budgets.metered(tenant)
+        metering = None if budgets is None else Metering(tenant, budgets, window, self._tenancy.calendar_of(tenant))
+        place = self._places[tenant] = Place(tenant, self._tenancy.partition_of(tenant), window, metering)
         return place
 
     def _roles_of(self, agent: str) -> str:

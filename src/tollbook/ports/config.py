@@ -7,12 +7,23 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from tollbook.domain.access import StoredKey, StoredToken
+from tollbook.domain.budget import Budget
 from tollbook.domain.window import ZoneSpan
-from tollbook.ports.journal import Limit
+
+
+class OwnersBudgets(NamedTuple):
+    """All budgets of one owner (None: everyone's) and the version of their newest change."""
+
+    tenant: str | None
+    budgets: tuple[Budget, ...]
+    version: int
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """The configuration at one version, as receivers hold it in memory."""
+    """The configuration at one version, as receivers hold it in memory.
+
+    `budgets` are those of the owners of whose some changed after the version asked for.
+    """
 
     version: int
     partitions: int
@@ -20,6 +31,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     zones: Mapping[str, tuple[ZoneSpan, ...]]
     keys: Sequence[StoredKey]
     tokens: Sequence[StoredToken]
+    budgets: Sequence[OwnersBudgets] = ()
 
 
 class KeyListing(NamedTuple):
@@ -44,13 +56,36 @@ class TokenListing(NamedTuple):
 
 
 class BudgetListing(NamedTuple):
-    """A daily limit; `tenant` None is the default for everyone without an own one."""
+    """A budget as it was last set."""
 
-    tenant: str | None
-    limit_nanos: int
+    budget: Budget
     version: int
     updated_at: datetime
     updated_by: str
+
+
+class BudgetChange(NamedTuple):
+    """What a budget is to become; `budget` None removes it. `tenant` None is everyone."""
+
+    tenant: str | None
+    id: str
+    budget: Budget | None
+
+
+class BudgetRevision(NamedTuple):
+    """One change of a budget, whole; `budget` None is its removal."""
+
+    version: int
+    budget: Budget | None
+    changed_at: datetime
+    changed_by: str
+
+
+class BudgetsChanged(NamedTuple):
+    """The version of a change, and the partitions in which meters were counted anew."""
+
+    version: int
+    partitions: frozenset[int]
 
 
 class PriceCard(NamedTuple):
@@ -79,16 +114,41 @@ class Config(Protocol):
         """The configuration's version; it grows with every change."""
         ...
 
-    async def snapshot(self) -> Snapshot:
-        """Everything a receiver needs."""
+    async def snapshot(self, budgets_after: int = 0) -> Snapshot:
+        """Everything a receiver needs, of budgets what changed after a version; 0 for all."""
         ...
 
-    async def limits_since(self, version: int) -> list[Limit]:
-        """The limits in force that changed after a version; 0 for all."""
+    async def budgets_since(self, version: int) -> list[OwnersBudgets]:
+        """The budgets of each owner of whose some changed after a version, those without any left too; 0 for all."""
         ...
 
-    async def budgets(self) -> list[BudgetListing]:
-        """Every limit in force."""
+    async def backfills(self) -> dict[int, int]:
+        """By partition, the version that its counters must have reached before its budgets are trusted."""
+        ...
+
+    async def budgets(
+        self, owners: Sequence[str | None] | None = None, after: tuple[str, str] = ("", ""), count: int = 10_000
+    ) -> list[BudgetListing]:
+        """Budgets in force of some owners (None: of all) by (tenant or '', id), behind a key; everyone's come first."""
+        ...
+
+    async def budget(self, tenant: str | None, budget_id: str) -> BudgetListing | None:
+        """One budget, or None where there is none of this id."""
+        ...
+
+    async def change_budgets(self, changes: Sequence[BudgetChange], by: str, now: datetime) -> BudgetsChanged:
+        """Make changes in one transaction that also counts the meters they name anew; raises `BudgetClash`.
+
+        What is named is one budget only once.
+        """
+        ...
+
+    async def budget_revisions(self, tenant: str | None, budget_id: str, count: int = 100) -> list[BudgetRevision]:
+        """What became of a budget, newest first."""
+        ...
+
+    async def end_budgets(self, now: datetime) -> int:
+        """Remove budgets whose end has come; how many."""
         ...
 
     async def set_limit(self, tenant: str | None, limit_nanos: int | None, by: str) -> int:

@@ -1,7 +1,6 @@
 """Budgets and holds beside the meters: what the gate asks of Valkey, each in one atomic step."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
@@ -48,8 +47,7 @@ class BudgetsCopy(NamedTuple):
 class HoldCheck(NamedTuple):
     """One meter that a hold must fit: its limit (None: only counted), the least and the most to hold, in its unit.
 
-    `adds` False: the meter is looked at and nothing is held (a check). `strict`: must wait out a quarantine.
-    `until_ms` is when its window closes, None for a run.
+    `strict`: must wait out a quarantine. `until_ms` is when its window closes, None for a run.
     """
 
     meter: str
@@ -61,11 +59,12 @@ class HoldCheck(NamedTuple):
 
 
 class HoldRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One hold, lease or check, as hold.lua takes it. Checks are ordered; the first that refuses is reported.
+    """One hold, lease or check, as hold.lua takes it. Checks are ordered and name each meter once.
 
-    Where `most` does not fit in some check but `least` does, each check of that unit holds what the tightest one of
-    the unit leaves.
-    `context` is kept with the hold for listing and settling. `reserve` False: nothing is written.
+    Of several checks that refuse, the first with the code that comes first is reported: spent before too large before
+    busy. Where `most` does not fit in some check but `least` does, each check of that unit holds what the tightest one
+    of the unit leaves.
+    `context` is kept with the hold for listing and settling. `reserve` False: nothing is held.
     """
 
     tenant: str
@@ -88,11 +87,22 @@ class MeterView(NamedTuple):
     held: int
 
 
+class HoldState(IntEnum):
+    """The state of a hold, as the scripts number them."""
+
+    UNKNOWN = 0
+    OPEN = 1
+    SETTLED = 2
+    RELEASED = 3
+    EXPIRED = 4
+
+
 class HoldAnswer(NamedTuple):
     """What hold.lua made of a request. `decided` is the index of the check that refused, -1 where none did.
 
     `amounts` are what each check holds (empty on a refusal); `wait_ms` is how long until the first open hold of the
-    tenant expires, or until a quarantine ends; `missing` indexes of checks whose meter must be loaded.
+    tenant expires, or until a quarantine ends; `missing` indexes of checks whose meter must be loaded. A repeated
+    request is answered with the hold it made, in the `state` it has come to, and with that hold's own `context`.
     """
 
     code: HoldCode
@@ -104,16 +114,7 @@ class HoldAnswer(NamedTuple):
     wait_ms: int
     missing: tuple[int, ...] = ()
     context: bytes = b""
-
-
-class HoldState(IntEnum):
-    """The state of a hold, as the scripts number them."""
-
-    UNKNOWN = 0
-    OPEN = 1
-    SETTLED = 2
-    RELEASED = 3
-    EXPIRED = 4
+    state: HoldState = HoldState.UNKNOWN
 
 
 class HoldView(NamedTuple):
@@ -134,8 +135,14 @@ class Holds(Protocol):
         """The budgets beside the tenant's meters."""
         ...
 
-    async def put_budgets(self, partition: int, tenant: str | None, budgets: Sequence[Budget], version: int) -> bool:
-        """Replace a tenant's (None: everyone's) budgets; False where a version as new stood there already."""
+    async def put_budgets(
+        self, partition: int, tenant: str | None, budgets: Sequence[Budget], version: int, *, fence_min: int = 0
+    ) -> bool:
+        """Replace a tenant's (None: everyone's) budgets; False where a version as new stood there already.
+
+        `fence_min` is the partition's ledger version that backfilled their meters: until the counters have reached it,
+        holds are answered `INCOMPLETE`. A tenant's throttle flag follows at once, everyone's with the next evaluation.
+        """
         ...
 
     async def hold(self, partition: int, requests: Sequence[HoldRequest]) -> list[HoldAnswer]:
@@ -143,13 +150,27 @@ class Holds(Protocol):
         ...
 
     async def extend(
-        self, partition: int, tenant: str, hold_id: str, *, ttl_ms: int | None, amounts: Mapping[str, HoldCheck]
+        self,
+        partition: int,
+        tenant: str,
+        hold_id: str,
+        *,
+        ttl_ms: int | None,
+        amounts: Mapping[str, HoldCheck],
+        versions: tuple[int, int] = (0, 0),
     ) -> tuple[HoldState, HoldAnswer]:
-        """Give an open hold a new life from now and, where `amounts` names meters, a new whole amount in them."""
+        """Give an open hold a new life from now and, where `amounts` names meters, new whole amounts in them.
+
+        All or nothing: with any other code than `HELD` the hold is as it was. `versions` are compared where there are
+        `amounts`. The state is the one found; in any but `OPEN` the code says nothing.
+        """
         ...
 
     async def release(self, partition: int, tenant: str, hold_id: str, keep: Mapping[str, int]) -> HoldState:
-        """Release an open hold; `keep` says what a lease's open parts may still cost, by meter. The state before."""
+        """Release an open hold; the state before.
+
+        `keep` says what a lease's open parts may still cost, by meter; the lease stays open while any of it is left.
+        """
         ...
 
     async def expire(self, partition: int, tenant: str) -> int:
@@ -164,6 +185,12 @@ class Holds(Protocol):
         """One hold, open or remembered."""
         ...
 
-    async def load(self, partition: int, tenant: str, totals: Mapping[str, int], closes_at: datetime | None) -> None:
-        """Set settled totals of run meters where there are none, as the ledger has them."""
+    async def load(
+        self, partition: int, tenant: str, totals: Mapping[str, int], *, ledger_epoch: str, version: int
+    ) -> bool:
+        """Set settled totals of run meters where there are none, as the ledger had them at `version` of the partition.
+
+        False: the counters have passed that version, so the totals must be read again. A run that the ledger does not
+        know is 0.
+        """
         ...

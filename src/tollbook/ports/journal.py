@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from tollbook.domain.record import Journalled, MeterTotal, Record, Touch
+from tollbook.ports.holds import HoldState
 
 
 class PostCode(IntEnum):
@@ -25,18 +26,29 @@ class SettleCode(IntEnum):
     OTHER_EPOCH = 3
 
 
+class Used(NamedTuple):
+    """The state of a hold that an event named, before the event, and what the call cost beyond it."""
+
+    state: HoldState
+    overage_nanos: int
+
+
 class Posted(NamedTuple):
-    """What became of a record. `throttled` names tenants over their limit after it."""
+    """What became of a record. `throttled` names tenants over a limit after it; `holds` follow the record's."""
 
     code: PostCode
     place: str
     throttled: tuple[str, ...]
+    holds: tuple[Used, ...] = ()
 
 
 class Settlement(NamedTuple):
     """What the ledger committed in versions (from_version, to_version], as settle.lua takes it.
 
-    `totals` must hold every total changed in those versions; `records` the records that may go.
+    `totals` and `meters` must hold every total changed in those versions; `records` the records that may go.
+    `holds` are (tenant, hold id) named by what was booked: those still open are ended as settled.
+    `read_at_ms` is the store's clock before the read that found nothing left in the inbox: room of holds that
+    expired until then returns.
     """
 
     ledger_epoch: str
@@ -87,13 +99,25 @@ class AuditedDay(NamedTuple):
     journal_nanos: int
 
 
+class AuditedMeter(NamedTuple):
+    """A meter's counters beside the journal's own sum, in its unit, taken at one instant."""
+
+    tenant: str
+    meter: str
+    settled: int
+    pending: int
+    held: int
+    journal: int
+
+
 class Audit(NamedTuple):
-    """An answer of `audit`; `days` is None where the journal was too long to add up."""
+    """An answer of `audit`; `days` is None where the journal was too long to add up, and `meters` are none then."""
 
     complete: bool
     fence: int
     records: int
     days: tuple[AuditedDay, ...] | None
+    meters: tuple[AuditedMeter, ...] = ()
 
 
 class Depth(NamedTuple):
@@ -134,12 +158,16 @@ class Journal(Protocol):
         """Start a rebuild; False where there is nothing to rebuild."""
         ...
 
-    async def rebuild_load(self, partition: int, token: str, totals: Sequence[Touch]) -> bool:
-        """Restore some totals; False: start over."""
+    async def rebuild_load(
+        self, partition: int, token: str, totals: Sequence[Touch], meters: Sequence[MeterTotal] = ()
+    ) -> bool:
+        """Restore some totals, none of a run: those are loaded when asked for; False: start over."""
         ...
 
-    async def rebuild_clear(self, partition: int, token: str, days: Sequence[tuple[str, date]]) -> bool:
-        """Take away the settled totals of days that the ledger does not have; False: start over."""
+    async def rebuild_clear(
+        self, partition: int, token: str, days: Sequence[tuple[str, date]], meters: Sequence[tuple[str, str]] = ()
+    ) -> bool:
+        """Take away settled totals that were not loaded, those of all runs among them; False: start over."""
         ...
 
     async def rebuild_open(
@@ -168,8 +196,20 @@ class Journal(Protocol):
         """Days whose window closed more than `kept_ms` ago."""
         ...
 
-    async def evaluate(self, partition: int, days: Sequence[tuple[str, date]]) -> int:
-        """Write anew what the outside sees of some days; how many of their tenants are throttled."""
+    async def open_meters(self, partition: int, after: int, count: int) -> tuple[int, list[tuple[str, str]]]:
+        """A page of the meters kept other than days, as (tenant, meter), and the cursor of the next (0: no more)."""
+        ...
+
+    async def closed_meters(self, partition: int, kept_ms: int, count: int) -> list[tuple[str, str]]:
+        """Meters whose window closed more than `kept_ms` ago, and a run's that nothing touched for a day longer."""
+        ...
+
+    async def evaluate(self, partition: int, days: Sequence[tuple[str, date]], tenants: Sequence[str] = ()) -> int:
+        """Write anew what the outside sees of some days, and the flags of some tenants; how many flags stand."""
+        ...
+
+    async def sweep_meters(self, partition: int, kept_ms: int, meters: Sequence[tuple[str, str]]) -> int:
+        """Delete meters other than days that are long closed and in which nothing is pending or held."""
         ...
 
     async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
@@ -180,8 +220,14 @@ class Journal(Protocol):
         """One tenant's day."""
         ...
 
-    async def audit(self, partition: int, days: Sequence[tuple[str, date]], records_max: int) -> Audit:
-        """Counters of some days beside what the journal holds for them."""
+    async def audit(
+        self,
+        partition: int,
+        days: Sequence[tuple[str, date]],
+        records_max: int,
+        meters: Sequence[tuple[str, str]] = (),
+    ) -> Audit:
+        """Counters of some days and other meters beside what the journal holds for them."""
         ...
 
     async def depth(self, partition: int) -> Depth:

@@ -1,6 +1,6 @@
 """Where committed truth lives."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
@@ -28,7 +28,7 @@ class Booked(NamedTuple):
     dead: int
     meters: tuple[MeterTotal, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
-    """(tenant, hold) named by what was booked: none of them is open any more."""
+    """(tenant, hold) as the events write it, with the number of a part: none of them is open any more."""
 
 
 class CatchUp(NamedTuple):
@@ -40,6 +40,14 @@ class CatchUp(NamedTuple):
     gap: bool = False
     meters: tuple[MeterTotal, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
+
+
+class MeterTotals(NamedTuple):
+    """Settled totals of some meters of a tenant, by name, and the version of its partition they are true for."""
+
+    ledger_epoch: str
+    version: int
+    totals: Mapping[str, int]
 
 
 class Standing(NamedTuple):
@@ -64,12 +72,25 @@ class Ledger(Protocol):
         """The partition's version."""
         ...
 
-    async def catch_up(self, partition: int, after: int, also: Sequence[tuple[str, date]]) -> CatchUp:
-        """Totals changed after a version, and those of the days in `also`, under one snapshot."""
+    async def catch_up(
+        self,
+        partition: int,
+        after: int,
+        also: Sequence[tuple[str, date]],
+        also_meters: Sequence[tuple[str, str]] = (),
+    ) -> CatchUp:
+        """Totals changed after a version, and those of the days and meters named besides, under one snapshot."""
         ...
 
     def open_totals(self, partition: int, closing_after: datetime) -> AsyncIterator["CatchUp"]:
-        """Pages of all totals whose window closes after an instant, each with the version it is true for."""
+        """Pages of all totals whose window closes after an instant, each with the version it is true for.
+
+        Meters of runs have no end and are not among them: `meter_totals` has them.
+        """
+        ...
+
+    async def meter_totals(self, partition: int, tenant: str, meters: Sequence[str]) -> MeterTotals:
+        """The settled totals of some meters of a tenant under one snapshot; one in which nothing is booked is 0."""
         ...
 
     async def inbox_append(self, record: Record) -> None:
@@ -90,6 +111,10 @@ class Ledger(Protocol):
 
     async def prune(self, partition: int, version: int, before: datetime) -> None:
         """Forget what transactions before `version` and `before` changed."""
+        ...
+
+    async def prune_meters(self, partition: int, now: datetime) -> int:
+        """Forget some totals of meters long closed, and of runs long still; how many."""
         ...
 
     async def make_room(self, at: datetime) -> None:

@@ -109,8 +109,8 @@ class Reading(Protocol):
         """The daily limit in force, nano-dollars: the tenant's own or the default."""
         ...
 
-    async def budget(self, tenant: str | None) -> BudgetListing:
-        """The daily limit in force with who set it and when; its `tenant` is None where it is the default."""
+    async def daily(self, tenant: str | None) -> BudgetListing:
+        """The daily limit in force with who set it and when; its budget's `tenant` is None where it is the default."""
         ...
 
     async def lag_s(self) -> float:

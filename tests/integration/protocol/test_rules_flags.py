@@ -23,7 +23,7 @@ async def limited(world: World, nanos: int = LIMIT) -> None:
 
 def keeper(world: World) -> LimitKeeper:
     config = PostgresConfig(world.pool, Queries())
-    return LimitKeeper(config, world.journal, world.clock, world.telemetry, lambda: world.tenancy)
+    return LimitKeeper(config, world.journal, world.clock, world.telemetry, lambda: world.tenancy, ledger=world.ledger)
 
 
 @pytest.mark.parametrize("ahead", [timedelta(days=2), timedelta(days=-2)], ids=["fast", "slow"])

@@ -98,7 +98,7 @@ def test_the_total_and_the_limit_of_a_day(world: World) -> None:
     assert world.run(world.reading.limit("acme")) == 50_000_000_000
     world.run(world.config.set_limit("acme", 7, "test"))
     assert world.run(world.reading.limit("acme")) == 7
-    assert world.run(world.reading.budget("globex")).tenant is None
+    assert world.run(world.reading.daily("globex")).budget.tenant is None
 
 
 def test_the_inbox_lag_is_the_age_of_its_oldest_record(world: World) -> None:
@@ -125,7 +125,7 @@ BY_AGENT = (False, False, False, True, False)
         ("run_of_tenant", ("r", "acme"), "run_total_pkey"),
         ("run_of_all", ("r",), "run_total_pkey"),
         ("day_of_tenant", ("acme", DAYS[0]), "daily_spend_pkey"),
-        ("budget_of_tenant", ("acme",), "budget_pkey"),
+        ("daily_of_tenant", ("acme",), "budget_pkey"),
         ("inbox_lag", (), "inbox_pkey"),
         ("verify_open_days", (0, NEWEST[0]), "daily_spend_open"),
     ],
@@ -135,6 +135,6 @@ def test_a_question_is_answered_by_its_index(
 ) -> None:
     plan = world.plan(query, *arguments)
     assert index in plan, plan
-    if query not in {"spend_of_all", "budget_of_tenant"}:
+    if query not in {"spend_of_all", "daily_of_tenant"}:
         assert "Seq Scan" not in plan, plan
         assert "Filter:" not in plan.replace("Filter: (tenant IS NOT NULL)", ""), plan

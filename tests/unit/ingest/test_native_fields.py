@@ -92,6 +92,7 @@ def test_every_field_arrives() -> None:
         "tags": {"team": "x"},
         "call_id": "c",
         "cost_usd": "0.5",
+        "hold": "01890a5d-ac96-774b-bcce-b302099a8057.3",
     }
     assert set(item) == set(Event.__struct_fields__)
     moment = datetime(2026, 7, 1, 12, tzinfo=UTC)

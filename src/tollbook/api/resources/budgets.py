@@ -1,50 +1,76 @@
-"""`/v1/budgets`: the daily limits, everyone's default and tenants' own."""
+"""`/v1/budgets`: what may be spent, by whom and until when; and who changed it."""
 
-from typing import Literal
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from typing import Annotated
 
 import msgspec
 from litestar import delete, get, put
-from litestar.params import FromPath, JSONBody
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tollbook.api.answers import time_text
-from tollbook.api.asking import SECURITY, Who, World, admin, name_of, reader, whole_admin
-from tollbook.api.auth import require_tenant
+from tollbook.api.asking import SECURITY, Who, World, admin, name_of, not_found, query_invalid, reader
+from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
-from tollbook.api.problems import Problem
+from tollbook.api.paths import SLASH_INSIDE
+from tollbook.api.problems import Problem, forbidden
+from tollbook.api.services import Services
 from tollbook.domain.access import Principal
-from tollbook.domain.limits import LIMIT_NANOS_MAX
-from tollbook.domain.money import nanos_from_usd, usd_text
-from tollbook.ports.config import BudgetListing
+from tollbook.domain.budget import DEFAULT_DAILY
+from tollbook.domain.budget import Budget as Kept
+from tollbook.domain.errors import BudgetClash
+from tollbook.domain.terms import Terms, terms_of
+from tollbook.ports.config import BudgetChange, BudgetListing, BudgetRevision
 
-"""A billion dollars a day: settled + pending + held of any day still fit the 8-byte sum of a meter."""
-
-_PER_TENANT = "/v1/tenants/{tenant:str}/budget"
 _TAGS = ["budgets"]
+_ONE = "/v1/budgets/{budget_id:str}"
 
-
-class BudgetChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A new limit: dollars as text (or a whole number), never a binary fraction."""
-
-    limit_usd: str | int
-    per: Literal["day"] = "day"
+Tenant = Annotated[
+    str | None, QueryParameter(name="tenant", description="Whose budget; everyone's when left out by an unbound key.")
+]
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):
-    """A limit in force. `tenant` is null for everyone's default; `default` says that a tenant has no own one."""
+    """A budget in force. `tenant` is null for everyone's; one of the three limits is not null."""
 
+    id: str
     tenant: str | None
-    limit_usd: str
-    per: Literal["day"] = "day"
-    default: bool
+    scope: str
+    match: str
+    window: str
+    limit_usd: str | None
+    limit_tokens: int | None
+    limit_calls: int | None
+    thresholds: tuple[int, ...]
+    action: str
+    degrade_to: str | None
+    mode: str | None
+    fail: str | None
+    expires_at: str | None
     version: int
     updated_at: str
     updated_by: str
 
 
 class Budgets(msgspec.Struct, frozen=True):
-    """The default first, then tenants by name."""
+    """Everyone's first, then tenants' by name; `next` is the `cursor` of the page behind this one, null on the last."""
 
     rows: list[Budget]
+    next: str | None
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True):
+    """One change; `budget` is what was set, null where it was removed."""
+
+    version: int
+    changed_at: str
+    changed_by: str
+    budget: Terms | None
+
+
+class Revisions(msgspec.Struct, frozen=True):
+    """Newest first."""
+
+    rows: list[Revision]
 
 
 @get(
@@ -52,115 +78,170 @@ class Budgets(msgspec.Struct, frozen=True):
     guards=[reader],
     security=SECURITY,
     tags=_TAGS,
-    summary="Every limit in force",
+    summary="Budgets in force",
     responses=problems(400, 401, 403, 503),
 )
-async def budgets(services: World, principal: Who) -> Budgets:
-    """The default and the tenants' own limits; a key bound to a tenant sees the default and its own."""
-    found = await services.config.budgets()
-    return Budgets([_shown(row, row.tenant) for row in found if row.tenant is None or principal.sees(row.tenant)])
+async def budgets(
+    services: World,
+    principal: Who,
+    tenant: Annotated[
+        str | None, QueryParameter(name="tenant", description="One tenant's, and everyone's, which hold for it too.")
+    ] = None,
+    limit: Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Rows of a page.")] = 1000,
+    cursor: Annotated[
+        str | None, QueryParameter(name="cursor", max_length=2048, description="`next` of the page before.")
+    ] = None,
+) -> Budgets:
+    """Everyone's budgets and the tenants' own; a key bound to a tenant sees everyone's and its own."""
+    whose = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    after = ("", "") if cursor is None else _cursor_of(cursor)
+    found = await services.config.budgets(None if whose is None else [None, whose], after, limit + 1)
+    page = found[:limit]
+    return Budgets([shown(row) for row in page], _cursor_text(page[-1].budget) if len(found) > limit else None)
 
 
 @get(
-    "/v1/budget",
+    _ONE,
     guards=[reader],
     security=SECURITY,
     tags=_TAGS,
-    summary="The default limit",
-    responses=problems(400, 401, 403, 503),
-)
-async def default_budget(services: World) -> Budget:
-    """What holds for every tenant without an own limit."""
-    return _shown(await services.reading.budget(None), None)
-
-
-@put(
-    "/v1/budget",
-    guards=[whole_admin],
-    security=SECURITY,
-    tags=_TAGS,
-    summary="Set the default limit",
-    responses=problems(400, 401, 403, 503),
-)
-async def set_default_budget(services: World, principal: Who, data: JSONBody[BudgetChange]) -> Budget:
-    """In force within a second for every tenant without an own limit."""
-    await services.config.set_limit(None, _nanos_of(data), _by(principal))
-    return _shown(await services.reading.budget(None), None)
-
-
-@get(
-    _PER_TENANT,
-    guards=[reader],
-    security=SECURITY,
-    tags=_TAGS,
-    summary="A tenant's limit",
+    summary="One budget",
     responses=problems(400, 401, 403, 404, 503),
 )
-async def tenant_budget(services: World, principal: Who, tenant: FromPath[str]) -> Budget:
-    """The limit in force: the tenant's own, or the default."""
-    name = _own(principal, tenant)
-    return _shown(await services.reading.budget(name), name)
+async def budget(services: World, principal: Who, budget_id: FromPath[str], tenant: Tenant = None) -> Budget:
+    """A tenant's own budget, or everyone's; not which of the two holds for a call."""
+    owner = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    return await _found(services, owner, _id_of(budget_id))
+
+
+@get(
+    f"{_ONE}/changes",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="What became of a budget",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def budget_changes(services: World, principal: Who, budget_id: FromPath[str], tenant: Tenant = None) -> Revisions:
+    """The last hundred changes, whole, with who made them and when; a removed budget's too."""
+    owner = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    found = await services.config.budget_revisions(owner, _id_of(budget_id))
+    if not found:
+        raise not_found("there never was a budget of this id")
+    return Revisions([_revision(row) for row in found])
 
 
 @put(
-    _PER_TENANT,
+    _ONE,
     guards=[admin],
     security=SECURITY,
     tags=_TAGS,
-    summary="Set a tenant's limit",
-    responses=problems(400, 401, 403, 404, 503),
+    summary="Set a budget",
+    responses=problems(400, 401, 403, 409, 503),
 )
-async def set_tenant_budget(
-    services: World, principal: Who, tenant: FromPath[str], data: JSONBody[BudgetChange]
+async def put_budget(
+    services: World, principal: Who, budget_id: FromPath[str], data: JSONBody[Terms], tenant: Tenant = None
 ) -> Budget:
-    """In force within a second; a limit raised above what is spent lifts the throttle flag with it."""
-    name = _own(principal, tenant)
-    await services.config.set_limit(name, _nanos_of(data), _by(principal))
-    return _shown(await services.reading.budget(name), name)
+    """Create or replace a budget: in force before the answer, with what was spent in windows still open."""
+    owner = _changing(principal, tenant)
+    name = _id_of(budget_id)
+    try:
+        kept = data.budget(name, owner)
+    except ValueError as error:
+        raise Problem(400, "field_invalid", str(error)) from error
+    await make(services, [BudgetChange(owner, name, kept)], principal)
+    return await _found(services, owner, name)
 
 
 @delete(
-    _PER_TENANT,
+    _ONE,
     guards=[admin],
     security=SECURITY,
     tags=_TAGS,
-    status_code=200,
-    summary="Remove a tenant's own limit",
-    responses=problems(400, 401, 403, 404, 503),
+    summary="Remove a budget",
+    responses=problems(400, 401, 403, 404, 409, 503),
 )
-async def remove_tenant_budget(services: World, principal: Who, tenant: FromPath[str]) -> Budget:
-    """The default holds again; the answer shows it."""
-    name = _own(principal, tenant)
-    await services.config.set_limit(name, None, _by(principal))
-    return _shown(await services.reading.budget(name), name)
+async def remove_budget(services: World, principal: Who, budget_id: FromPath[str], tenant: Tenant = None) -> None:
+    """Remove a budget; where everyone's has the same meter, that one holds again."""
+    owner, name = _changing(principal, tenant), _id_of(budget_id)
+    await _found(services, owner, name)
+    if owner is None and name == DEFAULT_DAILY:
+        raise Problem(409, "budget_kept", "everyone's daily limit cannot be removed: set another")
+    await make(services, [BudgetChange(owner, name, None)], principal)
 
 
-def _own(principal: Principal, tenant: str) -> str:
-    name = name_of(tenant, "tenant")
-    require_tenant(principal, name)
-    return name
+async def make(services: Services, changes: list[BudgetChange], principal: Principal) -> None:
+    """Make changes and put them in force; raises a 409 where two budgets would name the same meters."""
+    try:
+        made = await services.config.change_budgets(changes, by(principal), services.clock.now())
+    except BudgetClash as clash:
+        raise Problem(409, "budget_clash", str(clash)) from clash
+    await services.budgets.enforce(made)
 
 
-def _by(principal: Principal) -> str:
+def by(principal: Principal) -> str:
+    """How the history names whoever holds a key."""
     return f"key {principal.key_id}"
 
 
-def _nanos_of(change: BudgetChange) -> int:
-    try:
-        nanos = nanos_from_usd(change.limit_usd)
-    except ValueError as error:
-        raise Problem(400, "field_invalid", "limit_usd is no decimal number of dollars") from error
-    if not 0 <= nanos <= LIMIT_NANOS_MAX:
-        raise Problem(400, "field_out_of_range", "limit_usd lies outside 0 to 1000000000")
-    return nanos
-
-
-def _shown(row: BudgetListing, tenant: str | None) -> Budget:
+def shown(row: BudgetListing) -> Budget:
+    """A budget as the API shows it."""
+    kept = row.budget
+    terms = terms_of(kept)
     return Budget(
-        tenant=tenant,
-        limit_usd=usd_text(row.limit_nanos),
-        default=row.tenant is None,
+        id=kept.id,
+        tenant=kept.tenant,
+        scope=terms.scope.value,
+        match=terms.match,
+        window=terms.window.value,
+        limit_usd=None if terms.limit_usd is None else str(terms.limit_usd),
+        limit_tokens=terms.limit_tokens,
+        limit_calls=terms.limit_calls,
+        thresholds=terms.thresholds,
+        action=terms.action.value,
+        degrade_to=terms.degrade_to,
+        mode=None if terms.mode is None else terms.mode.value,
+        fail=None if terms.fail is None else terms.fail.value,
+        expires_at=None if terms.expires_at is None else time_text(terms.expires_at),
         version=row.version,
         updated_at=time_text(row.updated_at),
         updated_by=row.updated_by,
     )
+
+
+async def _found(services: Services, owner: str | None, budget_id: str) -> Budget:
+    row = await services.config.budget(owner, budget_id)
+    if row is None:
+        raise not_found("there is no budget of this id")
+    return shown(row)
+
+
+def _changing(principal: Principal, tenant: str | None) -> str | None:
+    owner = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    if owner is None and principal.tenant is not None:
+        raise forbidden("everyone's budgets need an admin key that is bound to no tenant")
+    return owner
+
+
+def _id_of(text: str) -> str:
+    return text.replace(SLASH_INSIDE, "/")
+
+
+def _revision(row: BudgetRevision) -> Revision:
+    return Revision(
+        version=row.version,
+        changed_at=time_text(row.changed_at),
+        changed_by=row.changed_by,
+        budget=None if row.budget is None else terms_of(row.budget),
+    )
+
+
+def _cursor_text(last: Kept) -> str:
+    return urlsafe_b64encode(msgspec.json.encode((last.tenant or "", last.id))).decode()
+
+
+def _cursor_of(text: str) -> tuple[str, str]:
+    try:
+        return msgspec.json.decode(urlsafe_b64decode(text), type=tuple[str, str])
+    except (ValueError, msgspec.DecodeError) as error:
+        raise query_invalid("cursor: take it from `next` of the page before, unchanged") from error

@@ -40,6 +40,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
     tags: dict[str, str] | None = None
     call_id: str | None = None
     cost_usd: str | None = None
+    hold: str | None = None
 
 
 class RejectedItem(msgspec.Struct, frozen=True):

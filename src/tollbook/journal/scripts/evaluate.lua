@@ -1,14 +1,15 @@
 -- Writes anew what the outside sees of some days: after a limit changed, a window opened or derived keys were lost.
 -- flags: allow-oom
 -- KEYS  1 epoch, 2 limits, 3 clock, then T tenant hashes, T throttled flags, N spend keys
--- ARGV  1 T, 2 msgpack of N days {tenant index from 1, day}
--- returns how many tenants are throttled, or -1 where the counters are incomplete
+-- ARGV  1 T, 2 msgpack of N days {tenant index from 1, day}, 3 msgpack of tenant indexes without a day
+-- returns how many flags were found to stand, or -1 where the counters are incomplete
 -- include: lib/exact.lua
+-- include: lib/watch.lua
 -- include: lib/derive.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then return -1 end
 local tenants, throttled = tonumber(ARGV[1]), 0
 local now = tonumber(string.match(redis.call('XADD', KEYS[3], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
-local limit_default = redis.call('HGET', KEYS[2], 'limit')
+local everyone = redis.call('HMGET', KEYS[2], 'limit', 'wl')
 for i, day in ipairs(cmsgpack.unpack(ARGV[2])) do
   local meter = 'day:' .. day[2]
   local window = redis.call('HGET', KEYS[3 + day[1]], meter .. ':w')
@@ -16,7 +17,10 @@ for i, day in ipairs(cmsgpack.unpack(ARGV[2])) do
     local from_ms, until_ms = string.match(window, '^(%d+) (%d+)$')
     local keys = {KEYS[3 + day[1]], KEYS[3 + tenants + day[1]], KEYS[3 + 2 * tenants + i]}
     local span = {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}
-    if derive(keys, limit_default, meter, span, now) == 1 then throttled = throttled + 1 end
+    if derive(keys, everyone, meter, span, now) == 1 then throttled = throttled + 1 end
   end
+end
+for _, index in ipairs(cmsgpack.unpack(ARGV[3])) do
+  throttled = throttled + derive_flag({KEYS[3 + index], KEYS[3 + tenants + index]}, everyone, nil, now)
 end
 return throttled

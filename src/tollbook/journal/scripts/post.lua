@@ -1,10 +1,15 @@
--- Journals one record and counts its deltas as pending, in one step.
+-- Journals one record without meters and holds, and counts its deltas as pending, in one step.
 -- KEYS  1 epoch, 2 journal, 3 open, 4 limits, then T tenant hashes, T throttled flags, N spend keys
 -- ARGV  1 T, 2 nonce, 3 events, 4 rows,
 --       5 msgpack of N touches {tenant index from 1, tenant, day, from ms, until ms, delta nanos as text}
 -- returns {code, journal id, indexes of throttled tenants...}; code 0 posted, 1 posted while counters are incomplete,
 --       2 refused whole: a meter would overflow
 -- include: lib/exact.lua
+local function watch_flag(...)
+  -- Made only for tenants that have such budgets: what a script defines costs it time at every call.
+-- include: lib/watch.lua
+  return watch_flag(...)
+end
 -- include: lib/derive.lua
 local tenants = tonumber(ARGV[1])
 local touches = cmsgpack.unpack(ARGV[5])
@@ -29,7 +34,7 @@ local place = redis.call('XADD', KEYS[2], '*', 'n', ARGV[2], 'c', ARGV[3], 'd', 
 local now = tonumber(string.match(place, '^%d+'))
 local warm = redis.call('EXISTS', KEYS[1]) == 1
 local answer = {warm and 0 or 1, place}
-local limit_default = redis.call('HGET', KEYS[4], 'limit')
+local everyone = redis.call('HMGET', KEYS[4], 'limit', 'wl')
 for i, touch in ipairs(touches) do
   local tenant_key, meter = KEYS[4 + touch[1]], meter_of(touch)
   if redis.call('HSETNX', tenant_key, meter .. ':w', string.format('%.0f %.0f', touch[4], touch[5])) == 1 then
@@ -37,7 +42,7 @@ for i, touch in ipairs(touches) do
   end
   if warm then
     local keys = {tenant_key, KEYS[4 + tenants + touch[1]], KEYS[4 + 2 * tenants + i]}
-    local flag = derive(keys, limit_default, meter, {from_ms = touch[4], until_ms = touch[5]}, now)
+    local flag = derive(keys, everyone, meter, {from_ms = touch[4], until_ms = touch[5]}, now)
     if flag == 1 then answer[#answer + 1] = touch[1] end
   end
 end

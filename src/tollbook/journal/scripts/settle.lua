@@ -1,14 +1,19 @@
--- Sets settled totals from committed ones under the fence, and removes records the ledger holds.
+-- Sets settled totals from committed ones under the fence, removes records the ledger holds and ends holds they name.
 -- flags: allow-oom
--- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock,
---       then T tenant hashes, T throttled flags, N spend keys
+-- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock, 7 meters kept,
+--       then T tenant hashes, T throttled flags, N spend keys, T hashes of holds, T sorted sets of expiries
 -- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
 --       6 msgpack of T tenant names, 7 msgpack of N days {tenant index from 1, day, from ms, until ms, total nanos as
---       text or '' for a day that only the records touch}, from 8 on the records: journal id, nonce, journal id, ...
+--       text or '' for a day that only the records touch},
+--       8 msgpack of meters {tenant index, meter, total in its unit as text, until ms or 0 for a run},
+--       9 msgpack of holds {tenant index, hold id}, from 10 on the records: journal id, nonce, journal id, ...
 -- returns {code, fence, records removed}; code 0 settled, 1 counters incomplete, 2 behind: read again from the fence,
 --       3 another ledger epoch
 -- include: lib/exact.lua
+-- include: lib/holds.lua
+-- include: lib/watch.lua
 -- include: lib/derive.lua
+-- include: lib/use.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then return {1, 0, 0} end
 if redis.call('GET', KEYS[1]) ~= ARGV[4] then return {3, 0, 0} end
 
@@ -16,28 +21,37 @@ local from, to = tonumber(ARGV[2]), tonumber(ARGV[3])
 local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
 if fence < from then return {2, fence, 0} end
 
-local tenants, days = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7])
+local tenants, days, meters = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8])
+local names, index_of = cmsgpack.unpack(ARGV[6]), {}
+for i, tenant in ipairs(names) do index_of[tenant] = i end
+local kept = {}
 if fence < to then
   for _, day in ipairs(days) do
     if day[5] ~= '' then
-      local tenant_key, meter = KEYS[6 + day[1]], 'day:' .. day[2]
+      local tenant_key, meter = KEYS[7 + day[1]], 'day:' .. day[2]
       redis.call('HSET', tenant_key, meter .. ':s', day[5], meter .. ':w', string.format('%.0f %.0f', day[3], day[4]))
     end
+  end
+  for i, total in ipairs(meters) do
+    redis.call('HSET', KEYS[7 + total[1]], total[2] .. ':s', total[3])
+    kept[i] = {total[1], names[total[1]], total[2], total[3], total[4]}
   end
   redis.call('HSET', KEYS[3], 'fence', ARGV[3])
   fence = to
 end
 
-local names, index_of = cmsgpack.unpack(ARGV[6]), {}
-for i, tenant in ipairs(names) do index_of[tenant] = i end
 local removed = 0
-for at = 8, #ARGV, 2 do
+for at = 10, #ARGV, 2 do
   local place, nonce = ARGV[at], ARGV[at + 1]
   local found = redis.call('XRANGE', KEYS[2], place, place)[1]
   -- After a failover another record may stand at this id: the nonce tells.
   if found and found[2][2] == nonce then
     for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
-      redis.call('HINCRBY', KEYS[6 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
+      redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
+    end
+    for _, touch in ipairs(found[2][10] and cmsgpack.unpack(found[2][10]) or {}) do
+      -- A meter that waits for nothing may have been swept: it must not come back as one that nobody keeps.
+      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4])) end
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1
@@ -45,9 +59,10 @@ for at = 8, #ARGV, 2 do
 end
 
 local now = tonumber(string.match(redis.call('XADD', KEYS[6], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
-local limit_default = redis.call('HGET', KEYS[5], 'limit')
+local noted = #kept > 0 and use_keep(KEYS[7], kept, now) or {}
+local everyone, shown = redis.call('HMGET', KEYS[5], 'limit', 'wl'), {}
 for i, day in ipairs(days) do
-  local keys, meter = {KEYS[6 + day[1]], KEYS[6 + tenants + day[1]], KEYS[6 + 2 * tenants + i]}, 'day:' .. day[2]
+  local keys, meter = {KEYS[7 + day[1]], KEYS[7 + tenants + day[1]], KEYS[7 + 2 * tenants + i]}, 'day:' .. day[2]
   local from_ms, until_ms = day[3], day[4]
   if day[5] == '' then
     -- Only pending has moved: the ledger has refused every row of this day, or has none of it yet.
@@ -56,7 +71,23 @@ for i, day in ipairs(days) do
     redis.call('ZADD', KEYS[4], until_ms, names[day[1]] .. '\0' .. day[2])
   end
   if from_ms then
-    derive(keys, limit_default, meter, {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}, now)
+    local window = {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}
+    derive(keys, everyone, meter, window, now, noted[day[1]])
+    shown[day[1]] = true
+  end
+end
+for index, windows in pairs(noted) do
+  -- A new budget brings totals of meters without a day's.
+  if not shown[index] then derive_flag({KEYS[7 + index], KEYS[7 + tenants + index]}, everyone, windows, now) end
+end
+
+for _, named in ipairs(cmsgpack.unpack(ARGV[9])) do
+  local first = 7 + 2 * tenants + #days + named[1]
+  local keys = {KEYS[7 + named[1]], KEYS[first], KEYS[first + tenants]}
+  local hold = hold_read(keys, named[2])
+  -- Parts of a lease are named `<id>.<number>` and are no hold of their own: what they held ends with the lease.
+  if hold and hold[HOLD_STATE] == HOLD_OPEN and hold[HOLD_LEASE] == 0 then
+    hold_close(keys, named[2], hold, HOLD_SETTLED, now)
   end
 end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end

@@ -1,5 +1,5 @@
 -- Alerts that rang, the hooks that hear them, each delivery's way, and how far each partition has been looked at
--- depends: 0002_config
+-- depends: 0003_budgets
 
 -- migrate: apply
 

@@ -28,5 +28,6 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     service_tier   text,
     event_id       text,
     call_id        text,
-    tags           jsonb
+    tags           jsonb,
+    hold           text
 ) ON COMMIT DELETE ROWS

@@ -4,15 +4,13 @@
 -- value: decimal text or false for nothing. Returns billions, rest with 0 <= rest < 1e9.
 local function exact_parts(value)
   if not value then return 0, 0 end
-  local sign, digits = 1, value
-  if string.sub(value, 1, 1) == '-' then sign, digits = -1, string.sub(value, 2) end
-  local billions, rest = 0, 0
-  if #digits > 9 then
-    billions, rest = tonumber(string.sub(digits, 1, -10)) * sign, tonumber(string.sub(digits, -9)) * sign
-  else
-    rest = tonumber(digits) * sign
+  if #value <= 15 then
+    local number = tonumber(value)
+    local rest = number % 1e9
+    return (number - rest) / 1e9, rest
   end
-  if rest < 0 then billions, rest = billions - 1, rest + 1e9 end
+  local billions, rest = tonumber(string.sub(value, 1, -10)), tonumber(string.sub(value, -9))
+  if string.byte(value) == 45 and rest > 0 then return billions - 1, 1e9 - rest end
   return billions, rest
 end
 
@@ -36,4 +34,23 @@ end
 -- Zero stays '0': HINCRBY takes '-0' for no number.
 local function exact_negated(value)
   return value == '0' and '0' or '-' .. value
+end
+
+-- The first value less the second, exact also below zero: billions carry the sign, 0 <= rest < 1e9.
+local function exact_difference(billions_a, rest_a, billions_b, rest_b)
+  local billions, rest = billions_a - billions_b, rest_a - rest_b
+  if rest < 0 then billions, rest = billions - 1, rest + 1e9 end
+  return billions, rest
+end
+
+local function exact_below(billions_a, rest_a, billions_b, rest_b)
+  return billions_a < billions_b or (billions_a == billions_b and rest_a < rest_b)
+end
+
+local function exact_text(billions, rest)
+  if billions > -1e6 and billions < 1e6 then return string.format('%.0f', billions * 1e9 + rest) end
+  if billions > 0 then return string.format('%.0f%09.0f', billions, rest) end
+  -- Below zero the parts are turned around, so that the digits are those of the absolute value.
+  if rest > 0 then billions, rest = billions + 1, 1e9 - rest end
+  return string.format('%.0f%09.0f', billions, rest)
 end
