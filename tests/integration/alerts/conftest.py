@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.hook_server import Receiver, receiver
 from tests.integration.alerts.alerting_world import Alerting
-from tests.integration.alerts.receiver import Receiver, receiver
 from tests.world import World
 
 

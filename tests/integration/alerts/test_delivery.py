@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks.webhooks import WebhookVerificationError
 
+from tests.hook_server import Receiver
 from tests.integration.alerts.alerting_world import Alerting
-from tests.integration.alerts.receiver import Receiver
 from tests.world import World, event
 from tollbook.alerting.hook import check_alert
 from tollbook.domain.alert import AlertKind
