@@ -21,6 +21,7 @@ from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
@@ -114,6 +115,7 @@ class World:
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
+        self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
             self.config,
@@ -142,6 +144,7 @@ class World:
             config=self.config,
             budgets=self.limits,
             reading=self.reading,
+            alerts=self.alerts,
             clock=self.clock,
             telemetry=self.telemetry,
             metrics=self.telemetry,

@@ -1,6 +1,7 @@
 """What happens inside, as records handed to one hook; logs and metrics are made of them elsewhere."""
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -87,8 +88,44 @@ class LoopFailed(msgspec.Struct, frozen=True):
     detail: str
 
 
+class AlertRaised(msgspec.Struct, frozen=True):
+    """An alert was raised, and is on its way to so many hooks."""
+
+    kind: str
+    tenant: str
+    text: str
+    alert_id: str
+    deliveries: int
+    facts: Mapping[str, object]
+
+
+Outcome = Literal["delivered", "postponed", "dead", "disabled"]
+
+
+class AlertSent(msgspec.Struct, frozen=True):
+    """An attempt to deliver an alert ended; `disabled`: the hook wants no more."""
+
+    kind: str
+    alert_id: str
+    hook_id: str
+    outcome: Outcome
+    attempts: int
+    detail: str
+
+
 TelemetryRecord = (
-    Accepted | Rejected | Unpriced | Throttled | Decided | Drained | Settled | Rebuilt | StoreTrouble | LoopFailed
+    Accepted
+    | Rejected
+    | Unpriced
+    | Throttled
+    | Decided
+    | Drained
+    | Settled
+    | Rebuilt
+    | StoreTrouble
+    | LoopFailed
+    | AlertRaised
+    | AlertSent
 )
 
 

@@ -37,7 +37,7 @@ class Step(NamedTuple):
         return f"{self.when}-{self.name}-{self.nth}".replace(" ", "-")
 
 
-class _Fate:
+class Fate:
     """Counts passings of the step and kills this process at the one it waits for."""
 
     def __init__(self, step: Step) -> None:
@@ -104,7 +104,7 @@ def _drain(settings: Settings, step: Step) -> None:
     async def run() -> None:
         world = await World.open(settings, books=True)
         await world.directory.refresh()
-        fate = _Fate(step)
+        fate = Fate(step)
         fate.await_call(world)
         parts = (world.journal, world.ledger, world.clock, world.metrics)
         # Batches of one record: every step is passed more than once.
@@ -117,13 +117,14 @@ def _drain(settings: Settings, step: Step) -> None:
 def _receive(settings: Settings, step: Step, body: bytes, inbox: bool) -> None:
     async def run() -> None:
         world = await World.open(settings, books=True)
-        _Fate(step).await_call(world)
+        Fate(step).await_call(world)
         await accept(world, body, inbox=inbox)
 
     asyncio.run(run())
 
 
-def _ends(target: Callable[..., None], *args: object) -> int | None:
+def ends(target: Callable[..., None], *args: object) -> int | None:
+    """Run something in a process of its own; its exit code, None where it had to be stopped."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     process = context.Process(target=target, args=args, daemon=True)
@@ -139,9 +140,9 @@ def _ends(target: Callable[..., None], *args: object) -> int | None:
 
 def drain_until(settings: Settings, step: Step) -> int | None:
     """Drain partition 0 in a process that dies at the step; its exit code, None where it never came to the step."""
-    return _ends(_drain, settings, step)
+    return ends(_drain, settings, step)
 
 
 def receive_until(settings: Settings, step: Step, body: bytes, *, inbox: bool) -> int | None:
     """Accept a request in a process that dies at the step; its exit code."""
-    return _ends(_receive, settings, step, body, inbox)
+    return ends(_receive, settings, step, body, inbox)

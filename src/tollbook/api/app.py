@@ -11,6 +11,8 @@ import tollbook
 from tollbook.api.asking import provide_principal, provide_services
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
+from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
+from tollbook.api.resources.alerts import alerts
 from tollbook.api.resources.budgets import budget, budget_changes, budgets, put_budget, remove_budget
 from tollbook.api.resources.daily_limits import (
     default_limit,
@@ -53,6 +55,7 @@ def build_api(services: Services) -> Litestar:
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
+            *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),
             *(tenant_zone, change_zone),
             *(healthz, readyz, metrics),
             *(open_holds, watch),

@@ -12,6 +12,7 @@ from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
+from tollbook.ports.alerts import AlertStore
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
 from tollbook.ports.journal import Depth, Journal
@@ -49,6 +50,7 @@ class Services(msgspec.Struct):
     config: Config
     budgets: LimitKeeper
     reading: Reading
+    alerts: AlertStore
     clock: Clock
     telemetry: Telemetry
     metrics: MetricsPage

@@ -75,6 +75,7 @@ class Receiver:
             config=world.config,
             budgets=world.limits,
             reading=PostgresReading(world.pool, world.queries),
+            alerts=world.alerts,
             clock=world.clock,
             telemetry=world.metrics,
             metrics=world.metrics,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import msgspec
 
 from tollbook.domain.errors import ConfigError
+from tollbook.hooks.addresses import Network, networks_of
 
 _PREFIX = "TOLLBOOK_"
 _METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
@@ -42,6 +43,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold_fail_unknown: Literal["open", "closed"] = "closed"
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
+    alert_burn_rate_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
+    alert_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=30)] = 15.0
+    alert_private_networks: str = ""
     metrics_dir: str = ""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     data_dir: str = ""
@@ -59,6 +63,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         try:
             settings = msgspec.convert(given, cls, strict=False)
             ZoneInfo(settings.time_zone)
+            settings.alert_networks()
         except msgspec.ValidationError as error:
             raise ConfigError(f"a {_PREFIX}* setting does not fit: {error}") from error
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
@@ -66,6 +71,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if min(settings.unpriced_input_usd_per_mtok, settings.unpriced_output_usd_per_mtok) < 0:
             raise ConfigError(f"{_PREFIX}UNPRICED_* are prices of zero or more")
         return settings
+
+    def alert_networks(self) -> tuple[Network, ...]:
+        """The private networks that hooks may lead to; raises `ConfigError` where one is none."""
+        try:
+            return networks_of(self.alert_private_networks)
+        except ValueError as error:
+            raise ConfigError(f"{_PREFIX}ALERT_PRIVATE_NETWORKS: {error}") from error
 
     def environment(self) -> dict[str, str]:
         """These settings, and the rest of the present environment, for a child process."""

@@ -20,7 +20,7 @@ class Drains:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._running: dict[int, asyncio.Task[None]] = {}
+        self._running: dict[int, list[asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
         """Follow the configuration, make room in the ledger, and drain what can be claimed, until cancelled."""
@@ -30,6 +30,7 @@ class Drains:
             "limits": world.limits.run,
             "room": self._room,
             "claims": self._claims,
+            "deliveries": self._deliveries,
         }
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
 
@@ -69,16 +70,25 @@ class Drains:
 
     def _start(self, partition: int) -> None:
         world = self._world
-        name = f"drain-{partition}"
-        loop = partial(self._drain, partition)
-        self._running[partition] = asyncio.create_task(supervise(name, loop, world.clock, world.metrics), name=name)
+        loops = {f"drain-{partition}": self._drain, f"alerts-{partition}": self._raise}
+        self._running[partition] = [
+            asyncio.create_task(supervise(name, partial(loop, partition), world.clock, world.metrics), name=name)
+            for name, loop in loops.items()
+        ]
 
     async def _drain(self, partition: int) -> None:
         # A drain that failed starts anew: whatever it had read is read again from the journal's head.
         await self._world.drain(partition).run()
 
+    async def _raise(self, partition: int) -> None:
+        await self._world.raiser(partition).run()
+
+    async def _deliveries(self) -> None:
+        await self._world.deliverer().run()
+
     async def _stop(self) -> None:
         running, self._running = self._running, {}
-        for task in running.values():
+        tasks = [task for started in running.values() for task in started]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*running.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -15,6 +15,8 @@ from tollbook.api.services import Backlog
 from tollbook.telemetry import (
     VERDICTS,
     Accepted,
+    AlertRaised,
+    AlertSent,
     Decided,
     Drained,
     LoopFailed,
@@ -133,6 +135,11 @@ class Metrics:
             "tollbook_loop_failures", "Unexpected failures of a supervised loop", ["loop"], registry=registry
         )
 
+        self.alerts = Counter("tollbook_alerts", "Alerts raised, by kind", ["kind"], registry=registry)
+        self.alert_attempts = Counter(
+            "tollbook_alert_deliveries", "Attempts to deliver an alert, by outcome", ["outcome"], registry=registry
+        )
+
     def render(self, backlog: Backlog) -> bytes:
         """The Prometheus text exposition of this process and its siblings, and of what waits."""
         standing = CollectorRegistry()
@@ -173,8 +180,27 @@ class Metrics:
             case LoopFailed(loop, detail):
                 self.loop_failures.labels(loop).inc()
                 self._log.error("loop failed", loop=loop, detail=detail[:2000])
+            case AlertRaised() | AlertSent():
+                self._record_alert(happened)
             case _ as never:
                 assert_never(never)
+
+    def _record_alert(self, happened: AlertRaised | AlertSent) -> None:
+        if isinstance(happened, AlertRaised):
+            self.alerts.labels(happened.kind).inc()
+            facts = {name: value for name, value in happened.facts.items() if name != "tenant"}
+            named = {"kind": happened.kind, "tenant": happened.tenant, "alert_id": happened.alert_id}
+            self._log.warning("alert", text=happened.text, **named, deliveries=happened.deliveries, facts=facts)
+            return
+        self.alert_attempts.labels(happened.outcome).inc()
+        named = {"kind": happened.kind, "alert_id": happened.alert_id, "hook_id": happened.hook_id}
+        told = {**named, "outcome": happened.outcome, "attempts": happened.attempts, "detail": happened.detail[:300]}
+        if happened.outcome in ("dead", "disabled"):
+            self._log.error("alert not delivered", **told)
+        elif happened.outcome == "postponed":
+            self._log.warning("alert is sent later", **told)
+        else:
+            self._log.info("alert delivered", **told)
 
     def _record_drained(self, drained: Drained) -> None:
         self.drained["new"].inc(drained.new)

@@ -8,6 +8,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as ValkeyConnectionError
 
+from tollbook.alerting.delivery import Deliverer, DeliverySettings
+from tollbook.alerting.raising import Raiser, RaiserSettings
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
@@ -17,12 +19,15 @@ from tollbook.domain.tenancy import Tenancy
 from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.enforcement.watch import Watch
+from tollbook.hooks.addresses import AddressBook
+from tollbook.hooks.sender import HttpSender
 from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.connection import PackingConnection
 from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
+from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
@@ -56,6 +61,8 @@ class World:
         self.received = ValkeyReceivedLog(store, keys)
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
+        self.alerts = PostgresAlerts(pool, queries)
+        self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
         self.limits = LimitKeeper(
             self.config,
@@ -83,6 +90,7 @@ class World:
 
     async def close(self) -> None:
         """Give the connections back."""
+        await self.sender.close()
         await self.store.aclose()
         self.pool.terminate()
 
@@ -150,6 +158,21 @@ class World:
         """The use case that proves the sums."""
         ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
         return Verify(ledger, self.journal, counters, self.clock)
+
+    def raiser(self, partition: int) -> Raiser:
+        """The raiser of one partition's alerts."""
+        return Raiser(
+            partition,
+            self.alerts,
+            self.clock,
+            self.metrics,
+            lambda: self.directory.tenancy,
+            settings=RaiserSettings(burn_rate_minutes=self.settings.alert_burn_rate_minutes),
+        )
+
+    def deliverer(self) -> Deliverer:
+        """The use case that carries alerts to their hooks."""
+        return Deliverer(self.alerts, self.sender, self.clock, self.metrics, settings=DeliverySettings())
 
     def drain(self, partition: int) -> Drain:
         """The drain of one partition."""

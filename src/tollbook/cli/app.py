@@ -2,7 +2,7 @@
 
 import typer
 
-from tollbook.cli import budget, doctor, key, migrate, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import alert, budget, doctor, key, migrate, rebuild, serve, tenant, up, verify, webhook
 from tollbook.cli import demo as demo_command
 
 
@@ -25,6 +25,7 @@ def build() -> typer.Typer:
     app.command()(doctor.doctor)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
+    app.add_typer(alert.app, name="alert")
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
     return app

@@ -1,5 +1,5 @@
 -- Rollups keyed by what is recent
--- depends: 0003_budgets
+-- depends: 0004_alerts
 
 -- migrate: apply
 

@@ -1,0 +1,1 @@
+"""What rings, and its way to whoever wants to hear it."""
