@@ -9,7 +9,10 @@ from typing import Any
 
 import msgspec
 
-from tollbook.client.usage import tokens_of
+from tollbook.client.usage import BYTES_PER_TOKEN
+
+_BOUND_BYTES_PER_TOKEN = 3
+"""Dense code and Chinese have three bytes of UTF-8 a token, prose more."""
 
 _TOKENS_PER_MESSAGE = 4
 """What OpenAI's own counting recipe adds for each message, in tokens; rounded up."""
@@ -49,7 +52,11 @@ _ROUTES: tuple[tuple[str, Route], ...] = (
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """A request as the gate is asked about it, in tokens. `max_output_tokens` is None where the caller named none."""
+    """A request as the gate is asked about it, in tokens. `max_output_tokens` is None where the caller named none.
+
+    `input_tokens` rather overstates, for a hold is an upper bound. `agent` is a path below the agent that runs.
+    `gate` is the client's own unless named; `off` records a call that nobody can refuse any more.
+    """
 
     route: Route
     model: str
@@ -58,6 +65,12 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     service_tier: str | None = None
     provider: str | None = None
     agent: str | None = None
+    gate: str | None = None
+
+    @property
+    def input_estimate(self) -> int:
+        """The input as it most likely is."""
+        return self.input_tokens * _BOUND_BYTES_PER_TOKEN // BYTES_PER_TOKEN
 
 
 def route_of(method: str, url: str) -> Route | None:
@@ -92,8 +105,13 @@ def asked_of(route: Route, body: Mapping[str, Any], provider: str | None) -> Ask
     )
 
 
-def granted_body(route: Route, body: dict[str, Any], granted: int | None) -> dict[str, Any]:
-    """The body with the granted output limit where the caller named none, or a larger one; else the same body."""
+def granted_body(route: Route, body: dict[str, Any], *, model: str, granted: int | None) -> dict[str, Any]:
+    """The body with the model to call, and with the granted output limit where the caller named none or a larger one.
+
+    Where nothing differs it is the same object.
+    """
+    if body.get("model") != model:
+        body = {**body, "model": model}
     if granted is None or not route.limits:
         return body
     named = [name for name in route.limits if isinstance(body.get(name), int)]
@@ -104,13 +122,13 @@ def granted_body(route: Route, body: dict[str, Any], granted: int | None) -> dic
 
 
 def input_tokens_of(body: object) -> int:
-    """About how many tokens the texts of a request hold: four bytes each, and a few for each message.
+    """How many tokens the texts of a request hold at most, by rule of thumb: three bytes each, a few for each message.
 
     Names of fields count too: providers write tools and roles out as text. What looks like an attached file counts
     1,600 tokens, whatever its length.
 
     >>> input_tokens_of({"messages": [{"content": "twelve chars"}]})
-    15
+    17
     """
     bytes_ = tokens = 0
     pending: list[Any] = [body]
@@ -128,4 +146,4 @@ def input_tokens_of(body: object) -> int:
             tokens += _TOKENS_PER_MESSAGE
         elif isinstance(value, (list, tuple)):
             pending.extend(value)
-    return tokens + tokens_of(bytes_)
+    return tokens - -bytes_ // _BOUND_BYTES_PER_TOKEN

@@ -44,12 +44,17 @@ def _asked(method: str, path: str, body: object) -> Asked | None:
     return None
 
 
-def _granted(asked: Asked, body: dict[str, Any], granted: int | None) -> dict[str, Any]:
+def _granted(held: Held | AsyncHeld, path: str, body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The path with the model to call, and the body with the output that was granted."""
+    asked, granted = held.asked, held.granted
+    if held.model != asked.model:
+        path = path.replace(f"{asked.model}:", f"{held.model}:", 1)
     if granted is None or not asked.route.limits:
-        return body
+        return path, body
     if asked.max_output_tokens is not None and asked.max_output_tokens <= granted:
-        return body
-    return {**body, "generationConfig": {**(body.get("generationConfig") or {}), "maxOutputTokens": granted}}
+        return path, body
+    config = {**(body.get("generationConfig") or {}), "maxOutputTokens": granted}
+    return path, {**body, "generationConfig": config}
 
 
 def _read(answer: Any) -> UsageRead | None:
@@ -78,7 +83,7 @@ class _Sync:
         if asked is None or held is None:
             return self._request(http_method, path, request_dict, http_options)
         try:
-            answer = self._request(http_method, path, _granted(asked, request_dict, held.granted), http_options)
+            answer = self._request(http_method, *_granted(held, path, request_dict), http_options)
         except BaseException as error:
             held.fail(error)
             raise
@@ -97,14 +102,14 @@ class _Sync:
         reader = StreamReader()
         begun = False
         try:
-            body = _granted(asked, request_dict, held.granted)
-            for chunk in self._request_streamed(http_method, path, body, http_options):
+            for chunk in self._request_streamed(http_method, *_granted(held, path, request_dict), http_options):
                 begun = True
+                held.check()
                 _hear(reader, chunk)
                 yield chunk
         except BaseException as error:
             if begun:
-                held.end(ended_stream(reader, asked))
+                held.end(ended_stream(reader, asked), error)
             else:
                 held.fail(error)
             raise
@@ -126,7 +131,7 @@ class _Async:
         if asked is None or held is None:
             return await self._request(http_method, path, request_dict, http_options)
         try:
-            answer = await self._request(http_method, path, _granted(asked, request_dict, held.granted), http_options)
+            answer = await self._request(http_method, *_granted(held, path, request_dict), http_options)
         except BaseException as error:
             await held.fail(error)
             raise
@@ -140,21 +145,31 @@ class _Async:
         if asked is None or held is None:
             return await self._request_streamed(http_method, path, request_dict, http_options)
         try:
-            body = _granted(asked, request_dict, held.granted)
-            chunks = await self._request_streamed(http_method, path, body, http_options)
+            chunks = await self._request_streamed(http_method, *_granted(held, path, request_dict), http_options)
         except BaseException as error:
             await held.fail(error)
             raise
-        return _chunks(chunks, held)
+        held.detach()
+        return _Chunks(chunks, held)
 
 
-async def _chunks(chunks: Any, held: AsyncHeld) -> AsyncIterator[Any]:
-    reader = StreamReader()
-    try:
-        async for chunk in chunks:
-            _hear(reader, chunk)
-            yield chunk
-    finally:
+class _Chunks:
+    """The chunks of an asynchronous answer."""
+
+    def __init__(self, chunks: Any, held: AsyncHeld) -> None:
+        self._chunks = chunks
+        self._held = held
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        held, reader = self._held, StreamReader()
+        try:
+            async for chunk in self._chunks:
+                held.check()
+                _hear(reader, chunk)
+                yield chunk
+        except BaseException as error:
+            await held.end(ended_stream(reader, held.asked), error)
+            raise
         await held.end(ended_stream(reader, held.asked))
 
 

@@ -167,5 +167,5 @@ class TollbookCallbackHandler(BaseCallbackHandler):
 
     @staticmethod
     def _heard(run: _Run, held: Held) -> UsageRead:
-        usage = Usage(input=held.asked.input_tokens, output=tokens_of(run.heard_bytes))
+        usage = Usage(input=held.asked.input_estimate, output=tokens_of(run.heard_bytes))
         return UsageRead(usage=usage, estimated=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tollbook.client.integrations.asking import Asked, asked_of, granted_body, route_of
-from tollbook.client.integrations.ledger import AsyncHeld, AsyncLedger, Held, Ledger, ended_stream
+from tollbook.client.integrations.ledger import AsyncHeld, AsyncLedger, Held, Ledger
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.taps import Listener, is_events, tap, tap_async
 from tollbook.client.usage import read
@@ -69,10 +69,10 @@ class _Prepared:
             return None if asked is None else cls(options, asked, body, extra)
         return None
 
-    def grant(self, granted: int | None, *, stream: bool) -> None:
+    def grant(self, model: str, granted: int | None, *, stream: bool) -> None:
         """Write what was granted into the request, and ask a chat stream for its usage."""
         with shielded("writing a request"):
-            body = granted_body(self.asked.route, {**self._body, **self._extra}, granted)
+            body = granted_body(self.asked.route, {**self._body, **self._extra}, model=model, granted=granted)
             if stream and self.asked.route.usage_on_request and not self._is_raw():
                 wanted = body.get("stream_options") or {}
                 self.hides_usage = not wanted.get("include_usage")
@@ -120,7 +120,7 @@ def wrap_sync(client: Any, ledger: Ledger) -> None:
         held = None if prepared is None else Held.begin(ledger, prepared.asked)
         if prepared is None or held is None:
             return original(cast_to, options, *args, **named)
-        prepared.grant(held.granted, stream=bool(named.get("stream")))
+        prepared.grant(held.model, held.granted, stream=bool(named.get("stream")))
         try:
             result = original(cast_to, options, *args, **named)
         except BaseException as error:
@@ -132,7 +132,7 @@ def wrap_sync(client: Any, ledger: Ledger) -> None:
                 held.end(_read_now(result, response))
             else:
                 listener = prepared.listener(response)
-                tap(response, listener, lambda: held.end(ended_stream(listener.reader, held.asked)))
+                tap(response, listener, held)
         return result
 
     client.request = request
@@ -150,7 +150,7 @@ def wrap_async(client: Any, ledger: AsyncLedger) -> None:
         held = None if prepared is None else await AsyncHeld.begin(ledger, prepared.asked)
         if prepared is None or held is None:
             return await original(cast_to, options, *args, **named)
-        prepared.grant(held.granted, stream=bool(named.get("stream")))
+        prepared.grant(held.model, held.granted, stream=bool(named.get("stream")))
         try:
             result = await original(cast_to, options, *args, **named)
         except BaseException as error:
@@ -162,7 +162,8 @@ def wrap_async(client: Any, ledger: AsyncLedger) -> None:
                 await held.end(_read_now(result, response))
             else:
                 listener = prepared.listener(response)
-                tap_async(response, listener, lambda: held.end(ended_stream(listener.reader, held.asked)))
+                held.detach()
+                tap_async(response, listener, held)
         return result
 
     client.request = request

@@ -5,11 +5,12 @@ caller's own loops; these and `close` are what a tap stands in for, on the one r
 once: with the last byte, with the reader's closing, or when the reader is thrown away.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import msgspec
 
+from tollbook.client.integrations.ledger import AsyncHeld, Held, ended_stream
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.sse import Frames, payload
 from tollbook.client.usage import StreamReader
@@ -77,15 +78,15 @@ def is_events(response: Any) -> bool:
     return "text/event-stream" in response.headers.get("content-type", "")
 
 
-def tap(response: Any, listener: Listener, end: Callable[[], None]) -> None:
-    """Listen to a synchronous response that is not read yet. `end` is called once."""
+def tap(response: Any, listener: Listener, held: Held) -> None:
+    """Listen to a synchronous response that is not read yet, and settle the call when it ends."""
     original, close = response.iter_bytes, response.close
     running = False
 
-    def finish() -> None:
+    def finish(error: BaseException | None = None) -> None:
         if _untap(response):
             listener.finish()
-            end()
+            held.end(ended_stream(listener.reader, held.asked), error)
 
     def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
         nonlocal running
@@ -99,13 +100,16 @@ def tap(response: Any, listener: Listener, end: Callable[[], None]) -> None:
                     running = False
                 if chunk is None:
                     break
+                held.check()
                 shown = listener.hear(chunk)
                 if shown:
                     yield shown
             if rest := listener.rest():
                 yield rest
-        finally:
-            finish()
+        except BaseException as error:
+            finish(error)
+            raise
+        finish()
 
     def closing() -> None:
         close()
@@ -116,15 +120,15 @@ def tap(response: Any, listener: Listener, end: Callable[[], None]) -> None:
     response.iter_bytes, response.close = iter_bytes, closing
 
 
-def tap_async(response: Any, listener: Listener, end: Callable[[], Awaitable[None]]) -> None:
-    """Listen to an asynchronous response that is not read yet. `end` is called once."""
+def tap_async(response: Any, listener: Listener, held: AsyncHeld) -> None:
+    """Listen to an asynchronous response that is not read yet, and settle the call when it ends."""
     original, close = response.aiter_bytes, response.aclose
     running = False
 
-    async def finish() -> None:
+    async def finish(error: BaseException | None = None) -> None:
         if _untap(response):
             listener.finish()
-            await end()
+            await held.end(ended_stream(listener.reader, held.asked), error)
 
     async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
         nonlocal running
@@ -138,13 +142,16 @@ def tap_async(response: Any, listener: Listener, end: Callable[[], Awaitable[Non
                     running = False
                 if chunk is None:
                     break
+                held.check()
                 shown = listener.hear(chunk)
                 if shown:
                     yield shown
             if rest := listener.rest():
                 yield rest
-        finally:
-            await finish()
+        except BaseException as error:
+            await finish(error)
+            raise
+        await finish()
 
     async def closing() -> None:
         await close()

@@ -2,9 +2,9 @@
 
 from tollbook.client.usage.outcome import UsageRead
 from tollbook.client.usage.shapes import read_answer
-from tollbook.client.usage.streams import StreamReader, read_stream, tokens_of
+from tollbook.client.usage.streams import BYTES_PER_TOKEN, StreamReader, read_stream, tokens_of
 
-__all__ = ["StreamReader", "UsageRead", "read", "tokens_of"]
+__all__ = ["BYTES_PER_TOKEN", "StreamReader", "UsageRead", "read", "tokens_of"]
 
 
 def read(response: object) -> UsageRead | None:
