@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from tollbook.client.settings import ClientSettings
 from tollbook.domain.errors import ConfigError
 
 _PREFIX = "TOLLBOOK_"
@@ -51,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         """Settings from the environment; raises `ConfigError` on an unknown name or a value that does not fit."""
         found = os.environ if environment is None else environment
         given = {name.removeprefix(_PREFIX).lower(): value for name, value in found.items() if name.startswith(_PREFIX)}
+        # One shell may serve a role and an agent: the names of the SDK are known, and left aside.
+        for name in given.keys() & set(ClientSettings.__struct_fields__) - set(cls.__struct_fields__):
+            del given[name]
         unknown = sorted(given.keys() - set(cls.__struct_fields__))
         if unknown:
             raise ConfigError(f"unknown setting {_PREFIX}{unknown[0].upper()}; docs/settings.md lists them all")

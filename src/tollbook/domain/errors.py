@@ -15,7 +15,10 @@ Outcomes (duplicate, throttled, behind) are values, not exceptions. Bugs raise `
 """
 
 from enum import StrEnum
-from typing import ClassVar, NoReturn
+from typing import TYPE_CHECKING, ClassVar, NoReturn
+
+if TYPE_CHECKING:
+    from tollbook.domain.decision import Decision
 
 
 class TollbookError(Exception):
@@ -26,13 +29,21 @@ class TollbookError(Exception):
 
 
 class BudgetExceeded(TollbookError):  # noqa: N818 - the brief's snippet raises this very name
-    """A budget has nothing left. `tenant` is whose."""
+    """A budget has nothing left. `tenant` is whose; `decision` is the gate's, None where nothing was asked."""
 
     code = "budget_exceeded"
 
-    def __init__(self, detail: str = "the budget is spent", *, tenant: str | None = None) -> None:
+    def __init__(
+        self, detail: str = "the budget is spent", *, tenant: str | None = None, decision: "Decision | None" = None
+    ) -> None:
         super().__init__(detail)
         self.tenant = tenant
+        self.decision = decision
+
+    @property
+    def retry_ms(self) -> int | None:
+        """When asking again may help, in milliseconds from now; None where waiting alone will not."""
+        return None if self.decision is None else self.decision.retry_ms
 
 
 class RejectCode(StrEnum):

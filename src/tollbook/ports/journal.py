@@ -5,7 +5,7 @@ from datetime import date
 from enum import IntEnum
 from typing import NamedTuple, Protocol
 
-from tollbook.domain.record import Journalled, Record, Touch
+from tollbook.domain.record import Journalled, MeterTotal, Record, Touch
 
 
 class PostCode(IntEnum):
@@ -45,6 +45,8 @@ class Settlement(NamedTuple):
     totals: Sequence[Touch]
     records: Sequence[Journalled]
     read_at_ms: int | None = None
+    meters: Sequence[MeterTotal] = ()
+    holds: Sequence[tuple[str, str]] = ()
 
 
 class Settled(NamedTuple):

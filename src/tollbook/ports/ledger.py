@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
-from tollbook.domain.record import InboxRecord, Record, Touch
+from tollbook.domain.record import InboxRecord, MeterTotal, Record, Touch
 
 
 class Batch(NamedTuple):
@@ -26,6 +26,9 @@ class Booked(NamedTuple):
     duplicates: int
     conflicts: int
     dead: int
+    meters: tuple[MeterTotal, ...] = ()
+    holds: tuple[tuple[str, str], ...] = ()
+    """(tenant, hold) named by what was booked: none of them is open any more."""
 
 
 class CatchUp(NamedTuple):
@@ -35,6 +38,8 @@ class CatchUp(NamedTuple):
     version: int
     totals: tuple[Touch, ...]
     gap: bool = False
+    meters: tuple[MeterTotal, ...] = ()
+    holds: tuple[tuple[str, str], ...] = ()
 
 
 class Standing(NamedTuple):

@@ -1,7 +1,7 @@
 """Tells by its fields which provider's shape an answer has, and has it read."""
 
 from tollbook.client.usage import anthropic_shape, gemini_shape, openai_shape
-from tollbook.client.usage.fields import count, has, part, text
+from tollbook.client.usage.fields import count, decimal, decimal_text, has, part, text
 from tollbook.client.usage.outcome import UsageRead, counted
 from tollbook.domain.usage import Usage
 
@@ -136,4 +136,6 @@ def _read_own(usage: object) -> UsageRead | None:
         provider=text(usage, "provider"),
         service_tier=text(usage, "service_tier"),
         call_id=text(usage, "call_id"),
+        cost_usd=decimal_text(decimal(usage, "cost_usd")),
+        estimated=part(usage, "estimated") is True,
     )
