@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
-from tollbook.client.integrations.ledger import AsyncHeld, AsyncLedger, Held, Ledger, ended_stream
+from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLedger, Ending, Held, Ledger, ended_stream
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.usage import StreamReader, UsageRead, read
 
@@ -82,11 +82,8 @@ class _Sync:
         held = None if asked is None else Held.begin(self._ledger, asked)
         if asked is None or held is None:
             return self._request(http_method, path, request_dict, http_options)
-        try:
+        with Ending(held.fail):
             answer = self._request(http_method, *_granted(held, path, request_dict), http_options)
-        except BaseException as error:
-            held.fail(error)
-            raise
         held.end(_read(answer))
         return answer
 
@@ -101,19 +98,19 @@ class _Sync:
             return
         reader = StreamReader()
         begun = False
-        try:
+
+        def end(error: BaseException | None) -> None:
+            if error is None or begun:
+                held.end(ended_stream(reader, asked), error)
+            else:
+                held.fail(error)
+
+        with Ending(end):
             for chunk in self._request_streamed(http_method, *_granted(held, path, request_dict), http_options):
                 begun = True
                 held.check()
                 _hear(reader, chunk)
                 yield chunk
-        except BaseException as error:
-            if begun:
-                held.end(ended_stream(reader, asked), error)
-            else:
-                held.fail(error)
-            raise
-        held.end(ended_stream(reader, asked))
 
 
 class _Async:
@@ -130,11 +127,8 @@ class _Async:
         held = None if asked is None else await AsyncHeld.begin(self._ledger, asked)
         if asked is None or held is None:
             return await self._request(http_method, path, request_dict, http_options)
-        try:
+        async with AsyncEnding(held.fail):
             answer = await self._request(http_method, *_granted(held, path, request_dict), http_options)
-        except BaseException as error:
-            await held.fail(error)
-            raise
         await held.end(_read(answer))
         return answer
 
@@ -144,11 +138,8 @@ class _Async:
         held = None if asked is None else await AsyncHeld.begin(self._ledger, asked)
         if asked is None or held is None:
             return await self._request_streamed(http_method, path, request_dict, http_options)
-        try:
+        async with AsyncEnding(held.fail):
             chunks = await self._request_streamed(http_method, *_granted(held, path, request_dict), http_options)
-        except BaseException as error:
-            await held.fail(error)
-            raise
         held.detach()
         return _Chunks(chunks, held)
 
@@ -162,15 +153,15 @@ class _Chunks:
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         held, reader = self._held, StreamReader()
-        try:
+
+        async def end(error: BaseException | None) -> None:
+            await held.end(ended_stream(reader, held.asked), error)
+
+        async with AsyncEnding(end):
             async for chunk in self._chunks:
                 held.check()
                 _hear(reader, chunk)
                 yield chunk
-        except BaseException as error:
-            await held.end(ended_stream(reader, held.asked), error)
-            raise
-        await held.end(ended_stream(reader, held.asked))
 
 
 def wrap_gemini(client: Any, ledger: Ledger | None, async_ledger: AsyncLedger | None) -> None:

@@ -15,7 +15,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
 from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
-from tollbook.client.integrations.ledger import Held, Ledger
+from tollbook.client.integrations.ledger import Ending, Held, Ledger
 from tollbook.client.integrations.names import path
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.usage import UsageRead, read, tokens_of
@@ -119,11 +119,13 @@ class TollbookCallbackHandler(BaseCallbackHandler):
         with shielded("reading a request"):
             asked = self._asked(run, texts, kwargs)
         if asked is not None:
-            try:
+            # LangChain ends no run whose start was refused.
+            with Ending(lambda error: self._unless(error is None, kwargs["run_id"])):
                 run.held = Held.begin(self._ledger, asked)
-            except BaseException:
-                self._forget(kwargs["run_id"])
-                raise
+
+    def _unless(self, kept: bool, run_id: UUID) -> None:
+        if not kept:
+            self._forget(run_id)
 
     def _asked(self, run: _Run, texts: object, kwargs: dict[str, Any]) -> Asked:
         parameters = kwargs.get("invocation_params") or {}

@@ -4,7 +4,9 @@ A stream ends elsewhere than it began, in another frame and perhaps another thre
 is entered and left by hand here, and nowhere else.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from types import TracebackType
 from typing import Any, Protocol
 
 import msgspec
@@ -51,6 +53,40 @@ class AsyncLedger(Protocol):
 
     def agent(self, role: str, /) -> AbstractContextManager[object]:
         """The block of an agent below the one that runs."""
+
+
+class Ending:
+    """A block behind which `end` is told how it ended: with the error that left it, or with None."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: Callable[[BaseException | None], None]) -> None:
+        self._end = end
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end(error)
+
+
+class AsyncEnding:
+    """The same, where `end` has to be awaited."""
+
+    __slots__ = ("_end",)
+
+    def __init__(self, end: Callable[[BaseException | None], Awaitable[None]]) -> None:
+        self._end = end
+
+    async def __aenter__(self) -> None:
+        """Begin the block."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._end(error)
 
 
 class _Admitted:
@@ -111,10 +147,11 @@ class Held(_Admitted):
         self._record(read)
         self._leave(error)
 
-    def fail(self, error: BaseException) -> None:
-        """Settle or release after a failure of the call."""
-        self._settle_failed(error)
-        self._leave(error)
+    def fail(self, error: BaseException | None) -> None:
+        """Settle or release after a failure of the call; without one do nothing."""
+        if error is not None:
+            self._settle_failed(error)
+            self._leave(error)
 
     def _leave(self, error: BaseException | None) -> None:
         with shielded("closing a call"):
@@ -150,10 +187,15 @@ class AsyncHeld(_Admitted):
         self._record(read)
         await self._leave(error)
 
-    async def fail(self, error: BaseException) -> None:
-        """Settle or release after a failure of the call."""
-        self._settle_failed(error)
+    async def leave(self, error: BaseException | None) -> None:
+        """End without a word of what was used: the hold stays until it expires."""
         await self._leave(error)
+
+    async def fail(self, error: BaseException | None) -> None:
+        """Settle or release after a failure of the call; without one do nothing."""
+        if error is not None:
+            self._settle_failed(error)
+            await self._leave(error)
 
     async def _leave(self, error: BaseException | None) -> None:
         with shielded("closing a call"):

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from typing import Any
 
 from tollbook.client.integrations.asking import Asked, asked_of, granted_body, route_of
-from tollbook.client.integrations.ledger import AsyncHeld, AsyncLedger, Held, Ledger
+from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLedger, Ending, Held, Ledger
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.taps import Listener, is_events, tap, tap_async
 from tollbook.client.usage import read
 
-_RAW_HEADER = "x-stainless-raw-response"
 _MARK = "_tollbook_wrapped"
 
 _PROVIDERS = {
@@ -73,17 +72,11 @@ class _Prepared:
         """Write what was granted into the request, and ask a chat stream for its usage."""
         with shielded("writing a request"):
             body = granted_body(self.asked.route, {**self._body, **self._extra}, model=model, granted=granted)
-            if stream and self.asked.route.usage_on_request and not self._is_raw():
+            if stream and self.asked.route.usage_on_request:
                 wanted = body.get("stream_options") or {}
                 self.hides_usage = not wanted.get("include_usage")
                 body = {**body, "stream_options": {**wanted, "include_usage": True}}
             self.options.json_data = body
-
-    def _is_raw(self) -> bool:
-        """Whether the caller reads the bytes himself."""
-        headers = self.options.headers
-        get = getattr(headers, "get", None)
-        return get is not None and get(_RAW_HEADER) == "stream"
 
     def listener(self, response: Any) -> Listener:
         """A listener for the body of this request's response."""
@@ -121,11 +114,8 @@ def wrap_sync(client: Any, ledger: Ledger) -> None:
         if prepared is None or held is None:
             return original(cast_to, options, *args, **named)
         prepared.grant(held.model, held.granted, stream=bool(named.get("stream")))
-        try:
+        with Ending(held.fail):
             result = original(cast_to, options, *args, **named)
-        except BaseException as error:
-            held.fail(error)
-            raise
         with shielded("listening to an answer"):
             response = _http_response(result)
             if response is None or response.is_stream_consumed or response.is_closed:
@@ -151,11 +141,8 @@ def wrap_async(client: Any, ledger: AsyncLedger) -> None:
         if prepared is None or held is None:
             return await original(cast_to, options, *args, **named)
         prepared.grant(held.model, held.granted, stream=bool(named.get("stream")))
-        try:
+        async with AsyncEnding(held.fail):
             result = await original(cast_to, options, *args, **named)
-        except BaseException as error:
-            await held.fail(error)
-            raise
         with shielded("listening to an answer"):
             response = _http_response(result)
             if response is None or response.is_stream_consumed or response.is_closed:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tollbook.client.integrations.ledger import AsyncHeld, Held, ended_stream
+from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, Ending, Held, ended_stream
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.sse import Frames, payload
 from tollbook.client.usage import StreamReader
@@ -91,7 +91,7 @@ def tap(response: Any, listener: Listener, held: Held) -> None:
     def iter_bytes(chunk_size: int | None = None) -> Iterator[bytes]:
         nonlocal running
         chunks = original(chunk_size)
-        try:
+        with Ending(finish):
             while True:
                 running = True
                 try:
@@ -106,10 +106,6 @@ def tap(response: Any, listener: Listener, held: Held) -> None:
                     yield shown
             if rest := listener.rest():
                 yield rest
-        except BaseException as error:
-            finish(error)
-            raise
-        finish()
 
     def closing() -> None:
         close()
@@ -133,7 +129,7 @@ def tap_async(response: Any, listener: Listener, held: AsyncHeld) -> None:
     async def aiter_bytes(chunk_size: int | None = None) -> AsyncIterator[bytes]:
         nonlocal running
         chunks = original(chunk_size)
-        try:
+        async with AsyncEnding(finish):
             while True:
                 running = True
                 try:
@@ -148,10 +144,6 @@ def tap_async(response: Any, listener: Listener, held: AsyncHeld) -> None:
                     yield shown
             if rest := listener.rest():
                 yield rest
-        except BaseException as error:
-            await finish(error)
-            raise
-        await finish()
 
     async def closing() -> None:
         await close()

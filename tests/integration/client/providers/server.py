@@ -33,8 +33,7 @@ def running_provider() -> Iterator[Provider]:
     """Serve until the block ends."""
     book = Book()
     handler = type("Handler", (_Handler,), {"book": book})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
@@ -45,6 +44,11 @@ def running_provider() -> Iterator[Provider]:
         thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+
 class _Handler(BaseHTTPRequestHandler):
     book: ClassVar[Book]
     protocol_version = "HTTP/1.1"
@@ -53,6 +57,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_args: Any) -> None:
         """Say nothing."""
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            super().handle()
+
+    def finish(self) -> None:
+        with suppress(ConnectionError):
+            super().finish()
+
+    def do_GET(self) -> None:
+        self._json(openai_wire.error(404), 404)
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}")
