@@ -8,6 +8,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
+import msgspec
 from litellm.integrations.custom_logger import CustomLogger
 
 from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
@@ -84,7 +85,8 @@ class TollbookLogger(CustomLogger):
         found = read_logged(payload, response)
         if held is None:
             asked = _asked(kwargs)
-            held = None if asked is None else Held.begin(self._ledger, asked)
+            # It is spent already: nobody is asked.
+            held = None if asked is None else Held.begin(self._ledger, msgspec.structs.replace(asked, gate="off"))
         if held is not None:
             held.end(found)
 

@@ -8,6 +8,7 @@ conversation on to an equal, who is an agent beside the first.
 import asyncio
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any
 
 from agents import Agent, ModelResponse, RunContextWrapper, RunHooks
@@ -17,7 +18,9 @@ from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.ledger import Held, Ledger
 from tollbook.client.integrations.names import role
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import UsageRead, read
+from tollbook.client.usage import UsageRead, read, tokens_of
+from tollbook.client.usage.fields import items, text
+from tollbook.domain.usage import Usage
 
 _ROUTE = Route(name="agents", limits=("max_tokens",))
 
@@ -91,7 +94,7 @@ class TollbookRunHooks(RunHooks[Any]):
         with shielded("settling"):
             held = self._run(context).held.pop(id(agent), None)
             if held is not None:
-                held.end(read_response(response))
+                held.end(read_response(response, input_estimate=held.asked.input_estimate))
 
     def _path(self, context: Any, agent: Any) -> str:
         above = self._run(context).above
@@ -123,14 +126,30 @@ def _abandon(run: _Open) -> None:
         held.fail(RuntimeError("the run ended with the call open"))
 
 
-def read_response(response: ModelResponse) -> UsageRead | None:
-    """The usage of one model response, of the provider's own figures where the SDK kept them."""
+def read_response(response: ModelResponse, *, input_estimate: int = 0) -> UsageRead:
+    """The usage of one model response, of the provider's own figures where the SDK kept them.
+
+    A usage of zeros is the SDK's word for none (a chat stream without `ModelSettings(include_usage=True)`): the output
+    is then reckoned from what the response says.
+    """
     found = read(getattr(response, "raw_usage", None)) or read(response.usage)
-    if found is None:
-        return None
+    if found is None or not (found.usage.input or found.usage.output):
+        said = sum(len(one.encode("utf-8", "replace")) for one in _texts(response.output))
+        usage = Usage(input=input_estimate, output=tokens_of(said))
+        return UsageRead(usage=usage, call_id=response.response_id, estimated=True)
     return UsageRead(
         usage=found.usage, cost_usd=found.cost_usd, service_tier=found.service_tier, call_id=response.response_id
     )
+
+
+def _texts(output: list[Any]) -> Iterator[str]:
+    for item in output:
+        for name in ("arguments", "name"):
+            if (said := text(item, name)) is not None:
+                yield said
+        for piece in items(item, "content"):
+            if (said := text(piece, "text", "refusal")) is not None:
+                yield said
 
 
 def _model_of(agent: Agent[Any]) -> str:

@@ -99,8 +99,14 @@ def read_langchain(usage: object, response: object = None) -> UsageRead:
         model=text(metadata, "model_name", "model"),
         provider=text(metadata, "model_provider"),
         service_tier=text(metadata, "service_tier") or tier,
-        call_id=text(metadata, "id"),
+        call_id=text(metadata, "id") or _message_id(response),
     )
+
+
+def _message_id(message: object) -> str | None:
+    """The provider's id where the message has it; LangChain makes one up for streams whose provider sends none."""
+    name = text(message, "id")
+    return None if name is None or name.startswith(("run-", "lc_")) else name
 
 
 def read_pydantic_ai(usage: object) -> UsageRead:

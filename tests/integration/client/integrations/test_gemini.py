@@ -15,6 +15,9 @@ from tests.integration.client.providers.server import Provider  # noqa: E402
 from tollbook.client.integrations.gemini import wrap_gemini  # noqa: E402
 from tollbook.domain.errors import BudgetExceeded  # noqa: E402
 
+# aiohttp discourages what google-genai does with its sessions.
+pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")
+
 ASK: dict[str, Any] = {"model": "gemini-3.8-flash", "contents": "Is it done?"}
 TEXT = "It is done, all of it."
 
