@@ -47,9 +47,17 @@ class Waiting(TollbookLogger):
 def logger(ledger: StandIn) -> Iterator[Waiting]:
     """The callback, hooked in for one test."""
     made = Waiting(ledger)
+    litellm.logging_callback_manager._reset_all_callbacks()
     litellm.callbacks = [made]
     yield made
-    litellm.callbacks = []
+    litellm.logging_callback_manager._reset_all_callbacks()
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.Runner]:
+    """One event loop for all: LiteLLM's background work stays on the first that it sees."""
+    with asyncio.Runner() as runner:
+        yield runner
 
 
 def ask(provider: Provider, **more: Any) -> dict[str, Any]:
@@ -64,7 +72,9 @@ async def told(logger: Waiting, count: int) -> None:
     await asyncio.to_thread(logger.wait, count)
 
 
-def test_asynchronous_calls_are_held_and_counted_once(provider: Provider, ledger: StandIn, logger: Waiting) -> None:
+def test_asynchronous_calls_are_held_and_counted_once(
+    provider: Provider, ledger: StandIn, logger: Waiting, loop: asyncio.Runner
+) -> None:
     async def go() -> None:
         answer = await litellm.acompletion(**ask(provider))
         assert answer.choices[0].message.content == TEXT
@@ -75,7 +85,7 @@ def test_asynchronous_calls_are_held_and_counted_once(provider: Provider, ledger
         )
         await told(logger, 3)
 
-    asyncio.run(go())
+    loop.run(go())
     assert ledger.total() == provider.book.total()
     assert ledger.total("planner/researcher") == provider.book.total("planner/researcher")
     assert ledger.opened == ledger.closed == 3
@@ -89,14 +99,16 @@ def test_synchronous_calls_are_recorded(provider: Provider, ledger: StandIn, log
     assert [asked.get("gate") for asked in ledger.asked] == ["off"]
 
 
-def test_a_spent_budget_refuses_before_anything_is_sent(provider: Provider, ledger: StandIn, logger: Waiting) -> None:
+def test_a_spent_budget_refuses_before_anything_is_sent(
+    provider: Provider, ledger: StandIn, logger: Waiting, loop: asyncio.Runner
+) -> None:
     ledger.calls_max = 0
     with pytest.raises(BudgetExceeded):
-        asyncio.run(litellm.acompletion(**ask(provider)))
+        loop.run(litellm.acompletion(**ask(provider)))
     assert provider.book.served == []
 
 
-def test_an_error_releases(provider: Provider, ledger: StandIn, logger: Waiting) -> None:
+def test_an_error_releases(provider: Provider, ledger: StandIn, logger: Waiting, loop: asyncio.Runner) -> None:
     provider.book.script(Turn(status=401), agent="planner/researcher")
 
     async def go() -> None:
@@ -104,17 +116,19 @@ def test_an_error_releases(provider: Provider, ledger: StandIn, logger: Waiting)
             await litellm.acompletion(**ask(provider))
         await told(logger, 1)
 
-    asyncio.run(go())
+    loop.run(go())
     assert (ledger.recorded, ledger.released, ledger.closed) == ([], 1, 1)
 
 
-def test_what_was_granted_is_asked_for(provider: Provider, ledger: StandIn, logger: Waiting) -> None:
+def test_what_was_granted_is_asked_for(
+    provider: Provider, ledger: StandIn, logger: Waiting, loop: asyncio.Runner
+) -> None:
     ledger.granted = 300
 
     async def go() -> None:
         await litellm.acompletion(**ask(provider))
         await told(logger, 1)
 
-    asyncio.run(go())
+    loop.run(go())
     body = provider.book.served[0].body
     assert 300 in (body.get("max_tokens"), body.get("max_completion_tokens"))
