@@ -11,6 +11,7 @@ from bench import (
     memory_flat,
     pricing,
     scale,
+    sdk,
     single_ingest,
     throttle_latency,
 )
@@ -25,6 +26,7 @@ MODULES: tuple[ModuleType, ...] = (
     scale,
     pricing,
     ingest_decode,
+    sdk,
 )
 
 

@@ -9,6 +9,7 @@ import random
 import threading
 import time
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tollbook.client.direct import DirectCheck
@@ -45,7 +46,12 @@ class Engine:
         self._at_exit = functools.partial(_at_exit, self._weak)
         atexit.register(self._at_exit)
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=lambda weak=self._weak: _after_fork(weak))
+            # Hooks cannot be taken back: they know the engine only as long as somebody else does.
+            os.register_at_fork(
+                before=functools.partial(_around_fork, self._weak, Engine.before_fork),
+                after_in_parent=functools.partial(_around_fork, self._weak, Engine.after_fork),
+                after_in_child=functools.partial(_around_fork, self._weak, Engine.forked),
+            )
 
     def _begin(self) -> None:
         self.book = LeaseBook(calls=self.settings.lease_calls)
@@ -57,6 +63,18 @@ class Engine:
         self._watcher: Watcher | None = None
         self._direct: DirectCheck | None = None
         self.closed = False
+
+    def before_fork(self) -> None:
+        """Let the outbox's file go for the moment of a fork."""
+        self._lock.acquire()
+        if self._outbox is not None and not self.closed:
+            self._outbox.before_fork()
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        if self._outbox is not None and not self.closed:
+            self._outbox.after_fork()
+        self._lock.release()
 
     def forked(self) -> None:
         """In a child process: begin anew, since threads, connections and leases are the parent's."""
@@ -241,7 +259,7 @@ def _at_exit(weak: "weakref.ref[Engine]") -> None:
         engine.close()
 
 
-def _after_fork(weak: "weakref.ref[Engine]") -> None:
+def _around_fork(weak: "weakref.ref[Engine]", do: Callable[[Engine], None]) -> None:
     engine = weak()
     if engine is not None:
-        engine.forked()
+        do(engine)

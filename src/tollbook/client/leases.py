@@ -123,6 +123,11 @@ class LeaseBook:
         self._asking: set[LeaseKey] = set()
         self._reported: dict[str, Part] = {}
 
+    @property
+    def ready(self) -> bool:
+        """Whether any lease hands out parts."""
+        return bool(self._current)
+
     def take(self, key: LeaseKey, now: float, *, input_tokens: int, output_tokens: int, least: int) -> Part | None:
         """A part of the key's lease; None where there is none with room, and the call has to ask the server."""
         with self._lock:

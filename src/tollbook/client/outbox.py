@@ -13,7 +13,6 @@ from tollbook.client.flows import Ask, Reply
 from tollbook.client.spool import Spool, Spooled, SpoolStatus
 
 _LOG = logging.getLogger("tollbook.outbox")
-_CLAIM_S = 90.0
 _SEND_TIMEOUT_S = 30.0
 _JOIN_S = 1.0
 _IDLE_S = 5.0
@@ -85,12 +84,7 @@ class Outbox:
         if place is None:
             return 0
         while (left_s := deadline - time.monotonic()) > 0:
-            if not self._sending.acquire(timeout=left_s):
-                break
-            try:
-                delivery = self._send(min(left_s, _SEND_TIMEOUT_S))
-            finally:
-                self._sending.release()
+            delivery = self.send_batch(min(left_s, _SEND_TIMEOUT_S))
             if delivery is None or self._failure or self._spool.waiting_up_to(place) == 0:
                 break
         return self._spool.waiting_up_to(place)
@@ -100,13 +94,21 @@ class Outbox:
         return OutboxStatus(self._spool.status(), self._failure)
 
     def send_batch(self, timeout_s: float = _SEND_TIMEOUT_S) -> Delivery | None:
-        """Send one batch and do what the answer says; None where nothing waits. Raises `SpoolFull`, `SpoolUnusable`."""
-        with self._sending:
-            return self._send(timeout_s)
+        """Send one batch and do what the answer says; None where nothing waits or another sends for all that time.
+
+        Raises `SpoolFull`, `SpoolUnusable`.
+        """
+        if not self._sending.acquire(timeout=timeout_s):
+            return None
+        try:
+            with self._spool.sending(timeout_s) as ours:
+                return self._send(timeout_s) if ours else None
+        finally:
+            self._sending.release()
 
     def _send(self, timeout_s: float) -> Delivery | None:
         self._spool.write()
-        batch = self._spool.claim(self._batch_now, _CLAIM_S)
+        batch = self._spool.oldest(self._batch_now)
         if not batch:
             return None
         delivery = delivery_of(batch, self._sender().send(self._ask(batch), timeout_s=timeout_s))
@@ -124,8 +126,6 @@ class Outbox:
                 "%d events were refused and lie in %s; the first: %s, %s",
                 len(delivery.refused), self._spool.path, first.code, first.detail,
             )  # fmt: skip
-        if delivery.waiting:
-            self._spool.unclaim(delivery.waiting)
         if delivery.accepted:
             self._spool.remove(delivery.accepted)
             self._on_accepted([event.id for event in delivery.accepted])
@@ -157,6 +157,14 @@ class Outbox:
             self._failure = str(error)
             return None
         return delivery
+
+    def before_fork(self) -> None:
+        """Let the file go."""
+        self._spool.before_fork()
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        self._spool.after_fork()
 
     def close(self, flush_s: float) -> None:
         """Flush for so long, then stop; what is left stays on disk for the next process."""

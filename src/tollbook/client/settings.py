@@ -65,7 +65,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
             settings = msgspec.convert(chosen, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(f"a setting of the client does not fit: {error}") from error
-        if not 1_000 <= min(settings.hold_ttl_ms, settings.lease_ttl_ms) <= 600_000:
+        if not all(1_000 <= ttl_ms <= 600_000 for ttl_ms in (settings.hold_ttl_ms, settings.lease_ttl_ms)):
             raise ConfigError("hold_ttl_ms and lease_ttl_ms are 1,000 to 600,000")
         return settings
 

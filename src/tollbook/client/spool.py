@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tollbook.client.errors import SpoolFull, SpoolUnusable
+from tollbook.client.turn import turn
 
 _BUSY_S = 10.0
 _PAGE_BYTES = 4_096
@@ -73,8 +74,7 @@ class Spool:
         self._worker_lock = threading.Lock()
         with _translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = self._connect(self._pages_max)
-            self._worker = self._connect(self._pages_max + _SLACK_PAGES)
+            self._open()
             for name in _CREATES:
                 self._connection.execute(_sql(name))
 
@@ -141,19 +141,16 @@ class Spool:
                 connection.execute("ROLLBACK")
             raise
 
-    def claim(self, count: int, claim_s: float) -> list[Spooled]:
-        """The oldest events that nobody is sending, `count` at most; nobody else gets them for `claim_s` seconds."""
-        now_ms = time.time_ns() // 1_000_000
-        until_ms = now_ms + int(claim_s * 1000)
-        asked = {"now_ms": now_ms, "until_ms": until_ms, "ahead_ms": until_ms + int(claim_s * 1000), "count": count}
-        with self._working() as connection:
-            rows = connection.execute(_sql("event_claim"), asked).fetchall()
-        return sorted(Spooled(*row) for row in rows)
+    @contextmanager
+    def sending(self, timeout_s: float) -> Iterator[bool]:
+        """Be the one of all processes that sends; False where another one was for the whole time-out."""
+        with _translated(self.path), turn(self.path.with_name(f"{self.path.name}.sending"), timeout_s) as ours:
+            yield ours
 
-    def unclaim(self, events: Sequence[Spooled]) -> None:
-        """Give claimed events back, to be sent later."""
+    def oldest(self, count: int) -> list[Spooled]:
+        """The events that have waited longest, `count` at most."""
         with self._working() as connection:
-            connection.executemany(_sql("event_unclaim"), [{"seq": event.seq} for event in events])
+            return [Spooled(*row) for row in connection.execute(_sql("event_oldest"), {"count": count})]
 
     def remove(self, events: Sequence[Spooled]) -> None:
         """Remove events that an answer says are accepted."""
@@ -206,6 +203,20 @@ class Spool:
         if error is not None:
             raise error
 
+    def before_fork(self) -> None:
+        """Let the file go: SQLite's connections must not be open across a fork, on either side of it."""
+        self._writing.acquire()
+        self._worker_lock.acquire()
+        self._connection.close()
+        self._worker.close()
+
+    def after_fork(self) -> None:
+        """In the parent: go on."""
+        with _translated(self.path):
+            self._open()
+        self._worker_lock.release()
+        self._writing.release()
+
     @contextmanager
     def _working(self) -> Iterator[sqlite3.Connection]:
         """The connection beside the one that adds, in one transaction, with room to work a full spool off."""
@@ -218,6 +229,10 @@ class Spool:
                 done = True
             finally:
                 connection.execute("COMMIT" if done else "ROLLBACK")
+
+    def _open(self) -> None:
+        self._connection = self._connect(self._pages_max)
+        self._worker = self._connect(self._pages_max + _SLACK_PAGES)
 
     def _connect(self, pages_max: int) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)

@@ -20,7 +20,7 @@ class Transport:
     """Requests to one server from any thread. `timeout_s` bounds each wait of a request for the network."""
 
     def __init__(self, url: str, headers: Mapping[str, str], timeout_s: float) -> None:
-        self._http = httpx2.Client(base_url=url, headers=dict(headers), timeout=timeout_s)
+        self._http = httpx2.Client(base_url=url, headers=dict(headers), timeout=_patience(timeout_s))
 
     def send(self, ask: Ask, *, timeout_s: float | None = None, headers: Mapping[str, str] | None = None) -> Reply:
         """One request; a server that is not reached is a reply of status 0."""
@@ -30,7 +30,7 @@ class Transport:
                 ask.path,
                 content=ask.body,
                 headers={**_headers(ask), **(headers or {})},
-                timeout=httpx2.USE_CLIENT_DEFAULT if timeout_s is None else timeout_s,
+                timeout=httpx2.USE_CLIENT_DEFAULT if timeout_s is None else _patience(timeout_s),
             )
         except _UNREACHED as error:
             return _unreached(error)
@@ -113,9 +113,14 @@ class AsyncTransport:
                 # Connections of a loop that has ended cannot be used, nor closed.
                 self._clients = {known: kept for known, kept in self._clients.items() if not known.is_closed()}
                 client = self._clients[loop] = httpx2.AsyncClient(
-                    base_url=self._url, headers=self._headers, timeout=self._timeout_s
+                    base_url=self._url, headers=self._headers, timeout=_patience(self._timeout_s)
                 )
         return client
+
+
+def _patience(timeout_s: float) -> httpx2.Timeout:
+    # Waiting for one's turn says nothing about the server: those before it are bounded themselves.
+    return httpx2.Timeout(timeout_s, pool=None)
 
 
 def _headers(ask: Ask) -> dict[str, str]:

@@ -34,6 +34,13 @@ class View:
         self._connected = False
         self._version = -1
         self._known = threading.Event()
+        self.changed = threading.Condition()
+        """Notified after each new state."""
+
+    @property
+    def refuses_any(self) -> bool:
+        """Whether some scope of the tenant is refused now."""
+        return bool(self._refusing) or self._throttled is not None
 
     def connected(self) -> None:
         """A stream is open; its first state is of another server's life, whatever its version."""
@@ -64,6 +71,8 @@ class View:
         self._fresh_until = float("inf")
         self._open = self._connected and not refusing and not state.throttled
         self._known.set()
+        with self.changed:
+            self.changed.notify_all()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for the first state; whether there is one."""
