@@ -21,10 +21,10 @@ LEASE_US_MAX = 10.0
 RECORD_US_MAX = 150.0
 USAGE = {"input": 1_200, "output": 340, "cache_read": 800, "call_id": "resp_68af"}
 WHAT = (
-    "The time a caller waits, p50 of single calls timed one by one, the clock's own cost taken off. `precheck`: from the "
-    "view that the server pushes. `lease-backed hold`: entering `client.call(...)` with a lease that has room, the "
-    "block's object included. `record`: until the event is committed to the spool on disk. No server takes part: none is "
-    "asked on these paths."
+    "The time a caller waits, p50 of single calls timed one by one, the clock's own cost taken off. `precheck`: from "
+    "the view that the server pushes. `lease-backed hold`: entering `client.call(...)` with a lease that has room, the "
+    "block's object included. `record`: until the event is committed to the spool on disk. No server takes part: none "
+    "is asked on these paths."
 )
 
 

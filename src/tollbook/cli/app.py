@@ -2,7 +2,7 @@
 
 import typer
 
-from tollbook.cli import budget, doctor, key, migrate, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import budget, doctor, key, migrate, outbox, rebuild, serve, tenant, up, verify, webhook
 from tollbook.cli import demo as demo_command
 
 
@@ -27,4 +27,5 @@ def build() -> typer.Typer:
     app.add_typer(webhook.app, name="webhook")
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
+    app.add_typer(outbox.app, name="outbox")
     return app

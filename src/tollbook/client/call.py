@@ -12,7 +12,7 @@ import msgspec
 
 from tollbook.client.engine import Engine, monotonic
 from tollbook.client.errors import HoldLost, UsageUnknown
-from tollbook.client.flows import Flow, extend_flow, hold_flow
+from tollbook.client.flows import Flow, extend_flow, hold_flow, refusal
 from tollbook.client.keeper import OpenHold, Release
 from tollbook.client.leases import LeaseKey, Part
 from tollbook.client.report import HeldEvent, encode_event, new_id
@@ -258,7 +258,7 @@ class CallState:
 
     @property
     def _mode(self) -> Mode | None:
-        return self._options.mode or self._engine.mode
+        return self._options.mode or self._engine.hold_mode
 
     def _gate(self) -> Gate:
         return self._options.gate or self._engine.settings.gate
@@ -320,7 +320,7 @@ class CallState:
     def _judge(self, decision: Decision) -> None:
         self._decision = decision
         if not decision.admits:
-            raise BudgetExceeded(decision.detail or "the budget is spent", tenant=self.tenant, decision=decision)
+            raise refusal(decision, self.tenant)
 
     def _admit(self, decision: Decision, asked_at: float) -> None:
         self._decision = decision
@@ -364,7 +364,7 @@ class CallState:
 
     def _extended(self, decision: Decision, output_tokens: int) -> int:
         if not decision.admits:
-            raise BudgetExceeded(decision.detail or "no room for more", tenant=self.tenant, decision=decision)
+            raise refusal(decision, self.tenant)
         granted = decision.granted_max_output_tokens
         self.granted_max_output_tokens = output_tokens if granted is None else granted
         return self.granted_max_output_tokens
@@ -395,7 +395,7 @@ class Call(CallState):
 
     def __enter__(self) -> Self:
         engine = self._engine
-        if engine.settings.check_mode == "direct" and self._gate() != "off":
+        if engine.settings.mode == "direct" and self._gate() != "off":
             self._judge(engine.direct().decide(self.tenant))
         elif not self._locally():
             asked_at = monotonic()
@@ -428,7 +428,7 @@ class AsyncCall(CallState):
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         await engine.warm(view=self._gate() == "precheck")
-        if engine.settings.check_mode == "direct" and self._gate() != "off":
+        if engine.settings.mode == "direct" and self._gate() != "off":
             self._judge(await engine.direct().decide_async(self.tenant))
         elif not self._locally():
             asked_at = monotonic()

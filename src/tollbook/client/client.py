@@ -64,9 +64,9 @@ class Client(Front):
         """Whether the present scope may still spend, by what the server pushed: no round trip, nothing held.
 
         Raises `BudgetExceeded`. The first call of a process waits up to `watch_wait_s` for the server's first word.
-        With `check_mode="direct"` it is one GET to Valkey each time.
+        With `mode="direct"` it is one GET to Valkey each time.
         """
-        if self.settings.check_mode == "direct":
+        if self.settings.mode == "direct":
             return self._refuse(self.engine.direct().decide(current_tenant(self)))
         decision = self.engine.view().decide(self._attribution(model))
         return decision if decision is ALLOW else self._refuse(decision)
@@ -136,7 +136,7 @@ class AsyncClient(Front):
 
     async def precheck(self, model: str = "") -> Decision:
         """As `Client.precheck`."""
-        if self.settings.check_mode == "direct":
+        if self.settings.mode == "direct":
             return self._refuse(await self.engine.direct().decide_async(current_tenant(self)))
         await self.engine.warm(view=True)
         return self._refuse(self.engine.view().decide(self._attribution(model)))

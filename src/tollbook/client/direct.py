@@ -17,12 +17,12 @@ class DirectCheck:
 
     def __init__(self, url: str, prefix: str, *, timeout_s: float, fail: Fail) -> None:
         if not url:
-            raise ConfigError("check_mode=direct needs valkey_url or TOLLBOOK_VALKEY_URL")
+            raise ConfigError("mode=direct needs valkey_url or TOLLBOOK_VALKEY_URL")
         try:
             self._redis: Any = importlib.import_module("redis")
             self._asyncio: Any = importlib.import_module("redis.asyncio")
         except ModuleNotFoundError as missing:
-            raise ConfigError("check_mode=direct needs redis-py: pip install redis") from missing
+            raise ConfigError("mode=direct needs redis-py: pip install redis") from missing
         self._options = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
         self._url = url
         self._prefix = prefix

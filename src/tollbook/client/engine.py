@@ -38,7 +38,7 @@ class Engine:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self.tenant = settings.tenant or None
-        self.mode = None if settings.hold_mode == "auto" else Mode(settings.hold_mode)
+        self.hold_mode = None if settings.hold_mode == "auto" else Mode(settings.hold_mode)
         self.patience = Patience(settings.wait_s, monotonic, random.random)
         self._lock = threading.RLock()
         self._begin()
@@ -123,7 +123,7 @@ class Engine:
 
     async def warm(self, *, view: bool) -> None:
         """Do in a thread what would hold an event loop up once: importing the HTTP library, waiting for the view."""
-        if self.settings.check_mode == "direct" or not self.settings.url:
+        if self.settings.mode == "direct" or not self.settings.url:
             return
         if self._async_transport is None:
             await asyncio.to_thread(self.async_transport)
@@ -178,7 +178,7 @@ class Engine:
 
     def _new_view(self) -> View:
         silence_s = self.settings.watch_stale_s * 2 / 3
-        view = View(self.settings.watch_stale_s - silence_s, self.fails(self.mode))
+        view = View(self.settings.watch_stale_s - silence_s, self.fails(self.hold_mode))
         self.settings.require_url()
         self._watcher = Watcher(view, self.transport, tenant=self.tenant or "", silence_s=silence_s)
         self._watcher.start()
@@ -193,7 +193,7 @@ class Engine:
                     settings.valkey_url,
                     settings.valkey_key_prefix,
                     timeout_s=settings.timeout_s,
-                    fail=self.fails(self.mode),
+                    fail=self.fails(self.hold_mode),
                 )
             return self._direct
 

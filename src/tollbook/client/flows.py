@@ -72,11 +72,11 @@ def hold_flow(ask: CallAsk, *, path: str, fail: Fail, patience: Patience) -> Flo
         if decision.admits:
             return decision
         if decision.verdict is not Verdict.BUSY:
-            raise BudgetExceeded(_said(decision), tenant=ask.tenant, decision=decision)
+            raise refusal(decision, ask.tenant)
         # Jitter spreads those who were refused at one moment over the time until the next.
         pause_s = (decision.retry_ms or _RETRY_MS_DEFAULT) / 1000 * (0.5 + patience.random())
         if patience.now() + pause_s > deadline:
-            raise BudgetBusy(_said(decision), tenant=ask.tenant, decision=decision)
+            raise refusal(decision, ask.tenant)
         yield Pause(pause_s)
 
 
@@ -89,6 +89,12 @@ def extend_flow(hold_id: str, ask: ExtendAsk, *, fail: Fail) -> Flow:
 def lease_flow(ask: CallAsk) -> Generator[Step, Reply | None, Granted]:
     """Ask once for a lease."""
     return (yield from _decided(Ask("POST", "/v1/leases", msgspec.json.encode(ask)), Fail.CLOSED))
+
+
+def refusal(decision: Decision, tenant: str | None) -> BudgetExceeded:
+    """What a decision that does not admit is raised as."""
+    kind = BudgetBusy if decision.verdict is Verdict.BUSY else BudgetExceeded
+    return kind(_said(decision), tenant=tenant, decision=decision)
 
 
 def unsure(detail: str, fail: Fail) -> Decision:

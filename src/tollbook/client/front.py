@@ -5,13 +5,14 @@ from typing import ParamSpec, Self, TypeVar
 
 from tollbook.client.call import CallOptions
 from tollbook.client.engine import Engine
+from tollbook.client.flows import refusal
 from tollbook.client.outbox import OutboxStatus
 from tollbook.client.propagation import extract, inject
 from tollbook.client.scope import Scope, ScopeBlock, agent_block, carried, current_scope, fixed_block, run_block
 from tollbook.client.settings import ClientSettings
 from tollbook.domain.budget import Mode
 from tollbook.domain.decision import Decision
-from tollbook.domain.errors import BudgetExceeded, ConfigError
+from tollbook.domain.errors import ConfigError
 from tollbook.domain.meter import Attribution
 
 P = ParamSpec("P")
@@ -94,8 +95,11 @@ class Front:
             raise ConfigError(f"a call takes no such option: {error}") from error
 
     def _attribution(self, model: str) -> Callable[[], Attribution]:
+        scope = current_scope()
+        if scope.tenant is not None and scope.tenant != self.engine.tenant:
+            raise ConfigError(f"the view is of {self.engine.tenant}: a precheck of another tenant needs its own client")
+
         def attribution() -> Attribution:
-            scope = current_scope()
             return Attribution(scope.agent or self.settings.agent, model, scope.run, scope.tags)
 
         return attribution
@@ -103,4 +107,4 @@ class Front:
     def _refuse(self, decision: Decision) -> Decision:
         if decision.admits:
             return decision
-        raise BudgetExceeded(decision.detail, tenant=self.engine.tenant, decision=decision)
+        raise refusal(decision, self.engine.tenant)

@@ -28,7 +28,7 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = "main"
     source: str = "sdk"
     gate: Gate = "hold"
-    check_mode: Literal["http", "direct"] = "http"
+    mode: Literal["http", "direct"] = "http"
     hold_mode: Literal["auto", "strict", "expected"] = "auto"
     on_unreachable: Literal["auto", "open", "closed"] = "auto"
     timeout_s: float = 5.0
@@ -65,6 +65,10 @@ class ClientSettings(msgspec.Struct, frozen=True, kw_only=True):
             settings = msgspec.convert(chosen, cls, strict=False)
         except msgspec.ValidationError as error:
             raise ConfigError(f"a setting of the client does not fit: {error}") from error
+        if settings.url and not settings.url.startswith(("http://", "https://")):
+            raise ConfigError(f"url begins with http:// or https://, not {settings.url[:32]!r}")
+        if not settings.api_key.isascii() or not settings.api_key.isprintable():
+            raise ConfigError("api_key holds characters that no key has")
         if not all(1_000 <= ttl_ms <= 600_000 for ttl_ms in (settings.hold_ttl_ms, settings.lease_ttl_ms)):
             raise ConfigError("hold_ttl_ms and lease_ttl_ms are 1,000 to 600,000")
         return settings

@@ -33,7 +33,7 @@ class Gate:
         self.answers: list[tuple[int, dict[str, Any] | None]] = []
         """Answers to give before any other, oldest first: (status, body); status 0 cuts the connection."""
         self.watchers: list[queue.SimpleQueue[str | None]] = []
-        self.version = 0
+        self.state: dict[str, Any] = {"tenant": "acme", "throttled": False, "budgets": [], "version": 0}
         self.numbered = 0
         self.gone: set[str] = set()
         self.moved = threading.Condition()
@@ -153,10 +153,10 @@ class Gate:
     def push(self, *, throttled: bool = False, budgets: list[dict[str, Any]] | None = None) -> None:
         """Tell every watcher a new state."""
         with self.moved:
-            self.version += 1
-            state = {"tenant": "acme", "throttled": throttled, "budgets": budgets or [], "version": self.version}
+            version = self.state["version"] + 1
+            self.state = {**self.state, "throttled": throttled, "budgets": budgets or [], "version": version}
             for watcher in self.watchers:
-                watcher.put(f"event: state\ndata: {json.dumps(state)}\n\n")
+                watcher.put(f"event: state\ndata: {json.dumps(self.state)}\n\n")
 
     def hang_up(self) -> None:
         """End every watcher's stream."""
@@ -244,12 +244,11 @@ class _Handler(BaseHTTPRequestHandler):
         states: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         with self.gate.moved:
             self.gate.watchers.append(states)
+            states.put(f": hello\n\nevent: state\ndata: {json.dumps(self.gate.state)}\n\n")
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         self.close_connection = True
-        first = {"tenant": "acme", "throttled": False, "budgets": [], "version": self.gate.version}
-        states.put(f": hello\n\nevent: state\ndata: {json.dumps(first)}\n\n")
         while (state := states.get()) is not None:
             try:
                 self.wfile.write(state.encode())

@@ -101,7 +101,7 @@ def test_the_asynchronous_check_does_the_same(served: tuple[str, Gate], tmp_path
 
 def test_direct_mode_asks_valkey_alone(valkey_url: str, tmp_path: Path) -> None:
     store = redis.Redis.from_url(valkey_url)
-    client = Client(tenant="acme", check_mode="direct", valkey_url=valkey_url, valkey_key_prefix="p:")
+    client = Client(tenant="acme", mode="direct", valkey_url=valkey_url, valkey_key_prefix="p:")
     with client, store:
         assert client.precheck().verdict is Verdict.ALLOW
         store.set("p:throttled:acme", "1")
@@ -111,7 +111,7 @@ def test_direct_mode_asks_valkey_alone(valkey_url: str, tmp_path: Path) -> None:
             pytest.fail("the call must not be made")
 
     async def main() -> None:
-        given = {"check_mode": "direct", "valkey_url": valkey_url, "valkey_key_prefix": "p:"}
+        given = {"mode": "direct", "valkey_url": valkey_url, "valkey_key_prefix": "p:"}
         with pytest.raises(tollbook.BudgetExceeded):
             await AsyncClient(tenant="acme", **given).precheck()
         assert (await AsyncClient(tenant="other", **given).precheck()).verdict is Verdict.ALLOW
@@ -120,7 +120,7 @@ def test_direct_mode_asks_valkey_alone(valkey_url: str, tmp_path: Path) -> None:
 
 
 def test_direct_mode_with_valkey_away_is_unsure() -> None:
-    with Client(tenant="acme", check_mode="direct", valkey_url="redis://127.0.0.1:9") as client:
+    with Client(tenant="acme", mode="direct", valkey_url="redis://127.0.0.1:9") as client:
         assert client.precheck().verdict is Verdict.UNSURE
 
 

@@ -21,7 +21,16 @@ def test_arguments_win_over_the_environment_and_it_over_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "given", [{"gate": "maybe"}, {"wait_s": "soon"}, {"colour": "red"}, {"hold_ttl_ms": 10}, {"lease_ttl_ms": 900_000}]
+    "given",
+    [
+        {"gate": "maybe"},
+        {"wait_s": "soon"},
+        {"colour": "red"},
+        {"hold_ttl_ms": 10},
+        {"url": "acme.example"},
+        {"api_key": "tb_…"},
+        {"lease_ttl_ms": 900_000},
+    ],
 )
 def test_what_does_not_fit_is_refused(given: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
