@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from tollbook.client.call import AsyncCall, Call
     from tollbook.client.client import AsyncClient, Client
     from tollbook.client.errors import BudgetBusy, GateRefused, HoldLost, SpoolFull, SpoolUnusable, UsageUnknown
+    from tollbook.client.integrations import wrap
     from tollbook.client.propagation import extract, inject, strip
     from tollbook.client.usage import UsageRead
     from tollbook.domain.decision import Decision, Verdict
@@ -38,6 +39,7 @@ __all__ = [
     "extract",
     "inject",
     "strip",
+    "wrap",
 ]
 
 __version__ = "0.1.0"
@@ -59,6 +61,7 @@ _HOMES = {
     "extract": "client.propagation",
     "inject": "client.propagation",
     "strip": "client.propagation",
+    "wrap": "client.integrations",
 }
 """Where each name that is imported late lives."""
 

@@ -453,6 +453,13 @@ class AsyncCall(CallState):
             return self.granted_max_output_tokens or output_tokens
         return self._extended(await self._engine.async_transport().drive(flow), output_tokens)
 
+    def detach(self) -> None:
+        """From here on a lost hold does not cancel the task that entered the block: whoever goes on asks for it.
+
+        For streams, which are read elsewhere than they were begun, between other work.
+        """
+        self._task = None
+
     def _abort(self, why: str) -> None:
         super()._abort(why)
         self._loop.call_soon_threadsafe(self._cancel)

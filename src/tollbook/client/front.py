@@ -1,7 +1,7 @@
 """What the blocking and the asynchronous client have in common: who runs, and how a call is described."""
 
 from collections.abc import Callable, Mapping, MutableMapping
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from tollbook.client.call import CallOptions
 from tollbook.client.engine import Engine
@@ -35,6 +35,13 @@ class Front:
     ) -> None:
         self.settings = ClientSettings.chosen({"url": url, "api_key": api_key, "tenant": tenant, **settings})
         self.engine = Engine(self.settings)
+
+    @classmethod
+    def beside(cls, other: "Front") -> Self:
+        """A client of this kind with the other's settings, outbox and leases; closing one closes both."""
+        made = cls.__new__(cls)
+        made.settings, made.engine = other.settings, other.engine
+        return made
 
     def agent(
         self,

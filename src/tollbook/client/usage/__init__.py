@@ -1,32 +1,24 @@
-"""Reads any provider's answer into token counts."""
+"""Reads any provider's answer, streamed or not, into token counts."""
 
-from tollbook.client.usage.outcome import UsageRead, counted
+from tollbook.client.usage.outcome import UsageRead
+from tollbook.client.usage.shapes import read_answer
+from tollbook.client.usage.streams import BYTES_PER_TOKEN, StreamReader, read_stream, tokens_of
 
-__all__ = ["UsageRead", "read"]
+__all__ = ["BYTES_PER_TOKEN", "StreamReader", "UsageRead", "read", "tokens_of"]
 
 
 def read(response: object) -> UsageRead | None:
     """The usage of a response, or None where it states none.
 
-    >>> read({"input": 9, "output": 2, "cache_read": 4}).usage.cache_read
-    4
+    Takes the response objects and usage objects of openai, anthropic, google-genai, mistralai, ollama, cohere and
+    Bedrock's Converse, of LangChain, the OpenAI Agents SDK, the Claude Agent SDK, LiteLLM and Pydantic AI, the same as
+    dicts of their JSON, and a list of the events of a stream. A stream that was cut short gives an estimate.
+
+    >>> read({"prompt_tokens": 9, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 4}}).usage
+    Usage(input=9, output=2, cache_read=4, cache_write_5m=0, cache_write_1h=0, reasoning=0)
+    >>> read({"input_tokens": 9, "output_tokens": 2, "cache_read_input_tokens": 4}).usage.input
+    13
     """
-    if isinstance(response, UsageRead):
-        return response
-    if not isinstance(response, dict) or not isinstance(response.get("input"), int):
-        return None
-    return UsageRead(
-        usage=counted(
-            input_=response["input"],
-            output=response.get("output", 0),
-            cache_read=response.get("cache_read", 0),
-            cache_writes=(response.get("cache_write_5m", 0), response.get("cache_write_1h", 0)),
-            reasoning=response.get("reasoning", 0),
-        ),
-        model=response.get("model"),
-        provider=response.get("provider"),
-        service_tier=response.get("service_tier"),
-        call_id=response.get("call_id"),
-        cost_usd=response.get("cost_usd"),
-        estimated=bool(response.get("estimated", False)),
-    )
+    if isinstance(response, (list, tuple)):
+        return read_stream(response)
+    return read_answer(response)

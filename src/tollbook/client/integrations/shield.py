@@ -1,0 +1,39 @@
+"""Keeps tollbook's own mistakes out of the caller's call: what fails here is logged, and the call goes on.
+
+`BudgetExceeded` and `HoldLost` are decisions and pass through, as does what is no mistake, such as an interrupt.
+"""
+
+import logging
+from types import TracebackType
+
+from tollbook.client.errors import HoldLost
+from tollbook.domain.errors import BudgetExceeded
+
+_log = logging.getLogger("tollbook.client")
+
+
+class shielded:  # noqa: N801 - reads as the statement it is used in
+    """Log any failure of the block but a decision, with its traceback, and go on behind the block.
+
+    >>> with shielded("dividing"):
+    ...     answer = 1
+    >>> answer
+    1
+    """
+
+    __slots__ = ("_doing",)
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        """Whether the failure, if there is one, ends here."""
+        if error is None or not isinstance(error, Exception) or isinstance(error, (BudgetExceeded, HoldLost)):
+            return False
+        _log.error("tollbook failed while %s; the call goes on without it", self._doing, exc_info=error)
+        return True

@@ -1,0 +1,39 @@
+"""Fixtures of the integrations' tests: a fake provider on the loopback, and frameworks that keep to themselves."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.integration.client.integrations.standin import AsyncStandIn, StandIn
+from tests.integration.client.providers.server import Provider, running_provider
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    """A provider of the test's own."""
+    with running_provider() as running:
+        yield running
+
+
+@pytest.fixture
+def ledger() -> StandIn:
+    """A blocking client that admits everything."""
+    return StandIn()
+
+
+@pytest.fixture
+def async_ledger() -> AsyncStandIn:
+    """An asynchronous client that admits everything."""
+    return AsyncStandIn()
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No framework sends traces or fetches lists while it is tested."""
+    for name, value in {
+        "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+        "LANGSMITH_TRACING": "false",
+        "OPENAI_AGENTS_DISABLE_TRACING": "1",
+        "ANTHROPIC_OPEN_TELEMETRY": "false",
+    }.items():
+        monkeypatch.setenv(name, value)
