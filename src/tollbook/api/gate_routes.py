@@ -37,6 +37,11 @@ from tollbook.telemetry import Rejected
 HOLDS_PATH, CHECK_PATH, LEASES_PATH = "/v1/holds", "/v1/check", "/v1/leases"
 _ONE_HOLD = re.compile(r"/v1/holds/([^/]{1,64})(/settle)?/?")
 _HOLD_ID = re.compile(r"([0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12})(?:\.[1-9][0-9]{0,8})?")
+_CODE_OF_STATUS = {
+    402: "budget_spent",
+    429: "budget_busy",
+    503: "budget_unsure",
+}
 _BODY_BYTES_MAX = 64 * 1024
 _RETRY_S_MAX = 60
 _ENCODER = msgspec.json.Encoder()
@@ -168,7 +173,8 @@ class GateApp:
         return _Reply(200, _ENCODER.encode({"id": hold_id, "state": after.name.lower()}))
 
     def _decided(self, decision: Decision, more: Mapping[str, object] | None = None) -> _Reply:
-        status, code, headers = _answer_of(decision)
+        status, headers = _answer_of(decision)
+        code = _CODE_OF_STATUS.get(status)
         if decision.budget is not None:
             headers |= rate_limit_headers(decision.budget, self._services.clock.now().timestamp())
         if code is None and more is None:
@@ -180,19 +186,19 @@ class GateApp:
         return _Reply(status, _ENCODER.encode(body), MEDIA_TYPE, headers)
 
 
-def _answer_of(decision: Decision) -> tuple[int, str | None, dict[bytes, bytes]]:
-    """Status, the code of a refusal, and what tells a client's retry logic whether to come back."""
+def _answer_of(decision: Decision) -> tuple[int, dict[bytes, bytes]]:
+    """The status, and what tells a client's retry logic whether to come back."""
     match decision.verdict:
         case Verdict.ALLOW | Verdict.ALLOW_DEGRADED:
-            return 200, None, {}
+            return 200, {}
         case Verdict.SPENT:
-            return 402, "budget_spent", {b"x-should-retry": b"false"}
+            return 402, {b"x-should-retry": b"false"}
         case Verdict.BUSY:
-            return 429, "budget_busy", _come_back(decision.retry_ms)
+            return 429, _come_back(decision.retry_ms)
         case Verdict.UNSURE:
             if decision.fail is Fail.OPEN:
-                return 200, None, {}
-            return 503, "budget_unsure", _come_back(decision.retry_ms)
+                return 200, {}
+            return 503, _come_back(decision.retry_ms)
         case _ as never:
             assert_never(never)
 

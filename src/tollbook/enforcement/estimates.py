@@ -49,10 +49,10 @@ def output_within(rates: TokenRates, input_tokens: int, nanos: int) -> int:
 
 
 def unit_rates(rates: TokenRates) -> UnitRates:
-    """Bounds per token that hold in every tier; a fixed price a call is not in them."""
+    """Bounds per token that hold in every tier and for cached tokens; a fixed price a call is not in them."""
     levels = [rates.base, *(level for _, level in rates.steps)]
     return UnitRates(
-        max(0, *(-(-level.input // rates.divisor) for level in levels)),
+        max(0, *(-(-_dearest_input(level) // rates.divisor) for level in levels)),
         max(0, *(-(-_dearest_output(level) // rates.divisor) for level in levels)),
     )
 
@@ -77,6 +77,10 @@ class CallPrice:
         """Bounds per token."""
         found = [unit_rates(rates) for rates in self._rates]
         return UnitRates(max(one.input_nanos for one in found), max(one.output_nanos for one in found))
+
+
+def _dearest_input(level: CountRates) -> int:
+    return level.input + max(0, level.cache_read, level.cache_write_5m, level.cache_write_1h)
 
 
 def _dearest_output(level: CountRates) -> int:

@@ -54,7 +54,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     unknown: Fail = Fail.CLOSED
     call_requests_max: int = 64
     waiting_max: int = 20_000
-    ledger_timeout_s: float = 2.0
+    ledger_timeout_s: float = 5.0
     probe_s: float = 0.25
 
 
@@ -127,6 +127,7 @@ class Gate:
         self.means = Means(totals, clock, telemetry, tenancy)
         self._settled = SettledTotals(totals, clock, telemetry, timeout_s=settings.ledger_timeout_s)
         self._lanes = Lanes(holds, call_requests_max=settings.call_requests_max, waiting_max=settings.waiting_max)
+        self._loading: dict[tuple[str, tuple[str, ...]], asyncio.Future[bool]] = {}
         self._probing: dict[int, asyncio.Task[None]] = {}
 
     async def hold(self, ask: Ask) -> Decision:
@@ -309,14 +310,25 @@ class Gate:
         return _Answered(decision, plan, held)
 
     async def _load(self, partition: int, tenant: str, checks: list[Check]) -> bool:
-        """Bring totals of runs that the counters no longer have; False where the ledger is away."""
+        """Bring totals of runs that the counters no longer have; False where the ledger is away.
+
+        A run's first calls come together: they share one load.
+        """
+        key = (tenant, tuple(check.meter for check in checks))
+        loading = self._loading.get(key)
+        if loading is None:
+            loading = self._loading[key] = asyncio.ensure_future(self._loaded(partition, tenant, key[1]))
+            loading.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(loading)
+
+    async def _loaded(self, partition: int, tenant: str, meters: tuple[str, ...]) -> bool:
         try:
             async with asyncio.timeout(self._settings.ledger_timeout_s):
-                found = await self._totals.meter_totals(partition, tenant, [check.meter for check in checks])
+                found = await self._totals.meter_totals(partition, tenant, meters)
         except (StoreError, TimeoutError) as trouble:
             self._telemetry.record(StoreTrouble("postgres", "the gate cannot load a run", str(trouble)))
             return False
-        totals = {check.meter: found.totals.get(check.meter, 0) for check in checks}
+        totals = {meter: found.totals.get(meter, 0) for meter in meters}
         # Where the counters have passed this version meanwhile they say so, and the next round reads again.
         epoch, version = found.ledger_epoch, found.version
         await self._holds.load(partition, tenant, totals, ledger_epoch=epoch, version=version)

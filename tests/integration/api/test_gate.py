@@ -4,25 +4,17 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-import msgspec
 import pytest
 
+from tests.budgets import USD, budget, set_budgets
 from tests.world import NANOS_PER_TOKEN, World
 from tollbook.domain.access import Role
-from tollbook.domain.budget import DEFAULT_DAILY, Action, Budget, Fail, Mode
+from tollbook.domain.budget import Action, Budget, Fail, Mode
 from tollbook.domain.identity import id_time_ms
-from tollbook.domain.meter import ScopeKind, Unit, WindowKind
-from tollbook.ports.config import BudgetChange
+from tollbook.domain.meter import Unit, WindowKind
 
-USD = 1_000_000_000
 CALL = {"tenant": "acme", "agent": "planner/researcher", "model": "m-1", "input_tokens": 100, "max_output_tokens": 50}
 COST = 150 * NANOS_PER_TOKEN
-
-
-def budget(limit: int, id_: str = "daily", **more: Any) -> Budget:
-    """A budget of the whole tenant's day in dollars, unless told otherwise."""
-    fields = {"scope": ScopeKind.TENANT, "window": WindowKind.DAY, "unit": Unit.USD, **more}
-    return Budget(id=id_, limit=limit, **fields)
 
 
 class Asking:
@@ -35,13 +27,8 @@ class Asking:
         self.budgets(budget(50 * USD))
 
     def budgets(self, *budgets: Budget, tenant: str | None = "acme") -> None:
-        """Let a tenant (None: everyone) have these budgets and no others, in force before this returns."""
-        world, kept = self.world, {budget.id: msgspec.structs.replace(budget, tenant=tenant) for budget in budgets}
-        former = world.run(world.config.budgets([tenant]))
-        gone = [row.budget.id for row in former if row.budget.id not in kept and row.budget.id != DEFAULT_DAILY]
-        changes = [BudgetChange(tenant, id_, kept.get(id_)) for id_ in (*gone, *kept)]
-        world.run(world.limits.enforce(world.run(world.config.change_budgets(changes, "test", world.clock.now()))))
-        world.run(world.directory.refresh())
+        """Let a tenant have these budgets."""
+        set_budgets(self.world, *budgets, tenant=tenant)
 
     def post(
         self, path: str, body: dict[str, Any] | None = None, key: str | None = None, **more: Any
