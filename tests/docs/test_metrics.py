@@ -8,7 +8,7 @@ from tests.docs.tables import table_under
 from tollbook.api.services import Backlog
 from tollbook.app.observe import Metrics
 from tollbook.ports.journal import Depth
-from tollbook.telemetry import Drained, LoopFailed, Rejected, Settled, StoreTrouble
+from tollbook.telemetry import AlertRaised, AlertSent, Drained, LoopFailed, Rejected, Settled, StoreTrouble
 
 TABLE = table_under("metrics.md", "Metrics")
 
@@ -22,6 +22,8 @@ def exposition() -> str:
     metrics.record(Drained(0, 1, 1, 0, 0, 0, 0.001))
     metrics.record(StoreTrouble("valkey", "is a test's", ""))
     metrics.record(LoopFailed("test", ""))
+    metrics.record(AlertRaised("alert.test", "", "", "", 0, {}))
+    metrics.record(AlertSent("alert.test", "", "", "delivered", 1, ""))
     return metrics.render(Backlog({0: Depth(1, 20)}, 0.5)).decode()
 
 

@@ -1,5 +1,7 @@
 """Deliveries are signed, tried again, given up in the end, and led nowhere but where hooks may lead."""
 
+import socket
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -266,3 +268,33 @@ def test_a_removed_hook_takes_its_deliveries_along(world: World, alerting: Alert
     assert not world.run(alerting.store.remove_hook(hook.hook_id))
     assert alerting.deliver() == 0
     assert alerting.rows()[0].deliveries == ()
+
+
+def test_over_tls_the_name_is_named_and_nothing_follows_without_its_certificate(
+    world: World, alerting: Alerting
+) -> None:
+    """The socket goes to the address, the greeting names the host of the URL, and no header leaves in the clear."""
+
+    async def resolve(host: str, port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    alerting.sender._addresses.resolve = resolve  # type: ignore[method-assign]
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        heard: list[bytes] = []
+
+        def hear() -> None:
+            connection, _ = listening.accept()
+            with connection:
+                heard.append(connection.recv(16_384))
+
+        listener = threading.Thread(target=hear, daemon=True)
+        listener.start()
+        alerting.hook(f"https://hooks.example:{listening.getsockname()[1]}/secret-path")
+        ring(world, alerting)
+        assert alerting.deliver() == 1
+        listener.join(60)
+    (hello,) = heard
+    assert hello.startswith(b"\x16\x03")
+    assert b"hooks.example" in hello
+    assert b"secret-path" not in hello
+    assert (only(alerting).state, only(alerting).status) == (DeliveryState.PENDING, None)

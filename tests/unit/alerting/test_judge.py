@@ -255,7 +255,7 @@ def test_retries_take_about_a_day(attempts: int, jitter: float, asked: float | N
     [
         *(
             "ftp://a.example/x",
-            "file:///etc/passwd",
+            "file:/etc/passwd",
             "//a.example",
             "https://",
             "https://u@a.example",
