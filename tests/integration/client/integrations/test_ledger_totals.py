@@ -1,4 +1,4 @@
-"""A fleet over three providers against `tollbook up`: the ledger's totals are what the providers counted, agent by agent."""
+"""A fleet over three providers against `tollbook up`: the ledger books what the providers counted, agent by agent."""
 
 import asyncio
 from collections import defaultdict
