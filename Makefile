@@ -17,10 +17,10 @@ COMPILE := .venv-lock/bin/python -m piptools compile --quiet --generate-hashes -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench chaos soak lock clean
+.PHONY: help setup demo test test-integrations check format bench chaos soak lock clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
 
 setup: $(VENV)/.installed ## build .venv from the pinned requirements; does nothing when it is up to date
 
@@ -42,6 +42,20 @@ demo: setup ## a fleet of agents on real Postgres and Valkey, the sums proven eq
 
 test: setup ## the tests, without the slow ones
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
+
+.venv-integrations/.requirements: requirements/integrations.txt
+	"$(PYTHON)" -m venv --clear .venv-integrations
+	.venv-integrations/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@
+
+.venv-integrations/.installed: .venv-integrations/.requirements pyproject.toml
+	.venv-integrations/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Every test, some of which are only skipped without the packages, with the real ones: in one process, as LiteLLM and
+# others keep state of the process.
+test-integrations: .venv-integrations/.installed ## the wrapped clients and frameworks, with the real packages
+	.venv-integrations/bin/python -m pytest -q tests/integration/client/integrations tests/docs/test_integrations.py $(ARGS)
 
 check: setup ## lint, format, types, direction of imports
 	$(BIN)/python -m ruff check .
@@ -75,9 +89,11 @@ lock: .venv-lock/.requirements ## pin the requirements again (UPGRADE=--upgrade 
 		-o requirements/dev.txt pyproject.toml requirements/platforms.in requirements/build.in
 	$(COMPILE) --extra server --extra embedded -c requirements/dev.txt \
 		-o requirements/all.txt pyproject.toml requirements/platforms.in
+	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra integrations -c requirements/dev.txt \
+		-o requirements/integrations.txt pyproject.toml requirements/platforms.in requirements/build.in
 	$(COMPILE) $(UPGRADE) -o requirements/lock.txt requirements/lock.in
 
 # .tollbook stays: it is the ledger of the embedded servers, not a by-product.
 clean: ## remove environments, caches and builds
-	rm -rf .venv .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-integrations .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -39,10 +39,16 @@ def _stream(number: int, *, usage: bool) -> bytes:
     return _whole(body, kind=b"text/event-stream")
 
 
-def _lease(number: int) -> bytes:
+def _granted(number: int, *, lease: bool) -> bytes:
+    """A hold, or a lease with room for every call of a benchmark."""
     ends = (datetime.now(UTC) + timedelta(minutes=10)).isoformat().replace("+00:00", "Z")
-    lease = {"id": f"lease-{number}", "expires_at": ends, "tokens": 10**12, "calls": 10**9}
-    return _whole(json.dumps({"decision": "allow", "lease": lease}).encode())
+    answer: dict[str, object] = {"decision": "allow"}
+    if lease:
+        rates = {"input_nanos_per_token": 2_500, "output_nanos_per_token": 10_000}
+        answer["lease"] = {"id": f"lease-{number}", "expires_at": ends, "amount_usd": "1000000.00", "rates": rates}
+    else:
+        answer["hold"] = {"id": f"hold-{number}", "amount_usd": "0.01", "expires_at": ends}
+    return _whole(json.dumps(answer).encode())
 
 
 def _events(body: bytes) -> bytes:
@@ -83,7 +89,9 @@ class _Connection(asyncio.Protocol):
         if b"/v1/events" in head:
             return _events(body)
         if b"/v1/leases" in head:
-            return _lease(id(self) + self._number)
+            return _granted(id(self) + self._number, lease=True)
+        if b"post /v1/holds" in head:
+            return _granted(id(self) + self._number, lease=False)
         if b"/v1/holds" in head:
             return _whole(b'{"id": "x", "state": "released"}')
         if b'"stream":true' in body.replace(b" ", b""):

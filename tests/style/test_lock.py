@@ -29,7 +29,10 @@ def _pinned(name: str) -> dict[str, str]:
     return {canonicalize_name(n): v for n, v in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE)}
 
 
-@pytest.mark.parametrize(("file", "extras"), [("all.txt", ["all"]), ("dev.txt", ["all", "dev"])])
+@pytest.mark.parametrize(
+    ("file", "extras"),
+    [("all.txt", ["all"]), ("dev.txt", ["all", "dev"]), ("integrations.txt", ["all", "dev", "integrations"])],
+)
 def test_every_requirement_is_pinned_within_its_bounds(file: str, extras: list[str]) -> None:
     pins = _pinned(file)
     for requirement in _asked(*extras):
@@ -45,6 +48,7 @@ def test_the_build_backend_is_pinned() -> None:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
-def test_what_runs_is_what_is_tested() -> None:
-    tested = _pinned("dev.txt")
+@pytest.mark.parametrize("file", ["dev.txt", "integrations.txt"])
+def test_what_runs_is_what_is_tested(file: str) -> None:
+    tested = _pinned(file)
     assert {name: tested.get(name) for name in _pinned("all.txt")} == _pinned("all.txt")

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BY_PRODUCTS = {".git", ".venv", ".venv-lock", "__pycache__", "build", "dist", ".tollbook"}
+_BY_PRODUCTS = {".git", ".venv", ".venv-integrations", ".venv-lock", "__pycache__", "build", "dist", ".tollbook"}
 _BY_PRODUCT_ENDS = ("_cache", ".egg-info", ".hypothesis")
 
 

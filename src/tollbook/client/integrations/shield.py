@@ -7,13 +7,13 @@ import logging
 from types import TracebackType
 
 from tollbook.client.errors import HoldLost
-from tollbook.domain.errors import BudgetExceeded
+from tollbook.domain.errors import BudgetExceeded, TollbookError
 
 _log = logging.getLogger("tollbook.client")
 
 
 class shielded:  # noqa: N801 - reads as the statement it is used in
-    """Log any failure of the block but a decision, with its traceback, and go on behind the block.
+    """Log any failure of the block but a decision, and go on behind the block.
 
     >>> with shielded("dividing"):
     ...     answer = 1
@@ -35,5 +35,7 @@ class shielded:  # noqa: N801 - reads as the statement it is used in
         """Whether the failure, if there is one, ends here."""
         if error is None or not isinstance(error, Exception) or isinstance(error, (BudgetExceeded, HoldLost)):
             return False
-        _log.error("tollbook failed while %s; the call goes on without it", self._doing, exc_info=error)
+        # A failure of the world is told in a line for each call; only a bug needs its traceback.
+        trace = None if isinstance(error, TollbookError) else error
+        _log.error("tollbook failed while %s, the call goes on without it: %s", self._doing, error, exc_info=trace)
         return True

@@ -13,6 +13,7 @@ from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLed
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.taps import Listener, is_events, tap, tap_async
 from tollbook.client.usage import read
+from tollbook.client.usage.fields import is_model
 
 _MARK = "_tollbook_wrapped"
 
@@ -85,6 +86,8 @@ class _Prepared:
 
 def _http_response(result: Any) -> Any:
     """The HTTP response within a stream or a raw response; None for an answer that is already read and parsed."""
+    if is_model(result):
+        return None
     for name in ("http_response", "response"):
         found = getattr(result, name, None)
         if found is not None and hasattr(found, "iter_bytes"):

@@ -5,6 +5,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 
+def is_model(source: object) -> bool:
+    """Whether it is an object of pydantic, as the SDKs' answers are."""
+    return hasattr(type(source), "__pydantic_fields__")
+
+
 def part(source: object, *names: str) -> Any:
     """The first of the named fields that is there and not None.
 
@@ -13,12 +18,17 @@ def part(source: object, *names: str) -> Any:
     """
     if source is None:
         return None
+    if type(source) is dict:
+        return _first(source, names)
+    if is_model(source):
+        # Asking a model for a field that it does not have costs it two microseconds; its dict answers in none.
+        found = _first(vars(source), names)
+        if found is None:
+            extra = getattr(source, "__pydantic_extra__", None)
+            found = _first(extra, names) if extra else None
+        return found
     if isinstance(source, Mapping):
-        for name in names:
-            value = source.get(name)
-            if value is not None:
-                return value
-        return None
+        return _first(source, names)
     for name in names:
         value = getattr(source, name, None)
         if value is not None:
@@ -26,8 +36,19 @@ def part(source: object, *names: str) -> Any:
     return None
 
 
+def _first(fields: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    for name in names:
+        value = fields.get(name)
+        if value is not None:
+            return value
+    return None
+
+
 def has(source: object, *names: str) -> bool:
     """Whether one of the named fields is declared, were it with None."""
+    if is_model(source):
+        fields, extra = vars(source), getattr(source, "__pydantic_extra__", None)
+        return any(name in fields or bool(extra and name in extra) for name in names)
     if isinstance(source, Mapping):
         return any(name in source for name in names)
     return any(hasattr(source, name) for name in names)

@@ -7,11 +7,11 @@ import pytest
 
 anthropic = pytest.importorskip("anthropic")
 
-from tests.integration.client.integrations.standin import AsyncStandIn, StandIn  # noqa: E402
-from tests.integration.client.providers.served import Turn  # noqa: E402
-from tests.integration.client.providers.server import Provider  # noqa: E402
-from tollbook.client.integrations.stainless import wrap_async, wrap_sync  # noqa: E402
-from tollbook.domain.errors import BudgetExceeded  # noqa: E402
+from tests.integration.client.integrations.standin import AsyncStandIn, StandIn
+from tests.integration.client.providers.served import Turn
+from tests.integration.client.providers.server import Provider
+from tollbook.client.integrations.stainless import wrap_async, wrap_sync
+from tollbook.domain.errors import BudgetExceeded
 
 ASK: dict[str, Any] = {
     "model": "claude-opus-4-7",

@@ -7,13 +7,13 @@ import pytest
 
 genai = pytest.importorskip("google.genai")
 
-from google.genai import errors, types  # noqa: E402
+from google.genai import errors, types
 
-from tests.integration.client.integrations.standin import AsyncStandIn, StandIn  # noqa: E402
-from tests.integration.client.providers.served import Turn  # noqa: E402
-from tests.integration.client.providers.server import Provider  # noqa: E402
-from tollbook.client.integrations.gemini import wrap_gemini  # noqa: E402
-from tollbook.domain.errors import BudgetExceeded  # noqa: E402
+from tests.integration.client.integrations.standin import AsyncStandIn, StandIn
+from tests.integration.client.providers.served import Turn
+from tests.integration.client.providers.server import Provider
+from tollbook.client.integrations.gemini import wrap_gemini
+from tollbook.domain.errors import BudgetExceeded
 
 # aiohttp discourages what google-genai does with its sessions.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class:DeprecationWarning")

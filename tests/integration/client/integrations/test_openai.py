@@ -8,14 +8,14 @@ import pytest
 
 openai = pytest.importorskip("openai")
 
-from pydantic import BaseModel  # noqa: E402
+from pydantic import BaseModel
 
-from tests.integration.client.integrations.standin import AsyncStandIn, StandIn  # noqa: E402
-from tests.integration.client.providers.served import Turn  # noqa: E402
-from tests.integration.client.providers.server import Provider  # noqa: E402
-from tollbook.client.errors import HoldLost  # noqa: E402
-from tollbook.client.integrations.stainless import wrap_async, wrap_sync  # noqa: E402
-from tollbook.domain.errors import BudgetExceeded  # noqa: E402
+from tests.integration.client.integrations.standin import AsyncStandIn, StandIn
+from tests.integration.client.providers.served import Turn
+from tests.integration.client.providers.server import Provider
+from tollbook.client.errors import HoldLost
+from tollbook.client.integrations.stainless import wrap_async, wrap_sync
+from tollbook.domain.errors import BudgetExceeded
 
 ASK: dict[str, Any] = {"model": "gpt-5.5", "messages": [{"role": "user", "content": "Is it done?"}]}
 TEXT = "It is done, all of it."
