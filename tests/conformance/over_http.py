@@ -2,6 +2,7 @@
 
 import asyncio
 from decimal import Decimal
+from urllib.parse import quote
 
 import httpx
 from redis.asyncio import Redis
@@ -30,7 +31,7 @@ class OverHttp:
             "mode": "strict",
             "action": "block",
         }
-        path = f"/v1/budgets/{name.replace('/', '~1')}"
+        path = f"/v1/budgets/{quote(name, safe='')}"
         answer = await self._http.put(path, params={"tenant": limit.tenant}, json=body)
         answer.raise_for_status()
 

@@ -1,6 +1,6 @@
-"""The scenarios: each a way in which budgets are lost in the field, played against any enforcer and judged from outside.
+"""The scenarios: each a way in which budgets are lost in the field, played against any enforcer, judged from outside.
 
-`docs/conformance.md` tells what each proves. A scenario returns its findings; `Findings.kept` says whether the promise was kept.
+`docs/conformance.md` tells what each proves. `Findings.kept` says whether the promise was kept.
 """
 
 import asyncio
@@ -150,7 +150,7 @@ async def delegation(enforcer: Enforcer, tenant: str, *, callers: int = 300, see
 
 
 async def store_loss(enforcer: Enforcer, tenant: str, *, callers: int = 200, seed: int = 6) -> Findings:
-    """The counters are lost while calls are on their way: what was held before and what is admitted after stay within."""
+    """The counters are lost while calls are on their way: what was held before and is admitted after stays within."""
     limit = 5 * CENT
     await enforcer.limit("daily", Limit(tenant, limit))
     fleet = _Fleet(enforcer, seed)
