@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 from redis.asyncio import Redis
 
 from tollbook.api.front import Front
@@ -237,19 +237,19 @@ class World:
         self.run(self.directory.refresh())
         return key
 
-    def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> httpx.Response:
+    def ask(self, method: str, path: str, key: str | None = None, **more: Any) -> httpx2.Response:
         """One request to the API, as sent by a client."""
         headers = {"authorization": f"Bearer {key}"} if key else {}
         headers |= more.pop("headers", {})
 
-        async def asked() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.front, raise_app_exceptions=False)  # type: ignore[arg-type]
-            async with httpx.AsyncClient(transport=transport, base_url="http://tollbook.test") as client:
+        async def asked() -> httpx2.Response:
+            transport = httpx2.ASGITransport(app=self.front, raise_app_exceptions=False)  # type: ignore[arg-type]
+            async with httpx2.AsyncClient(transport=transport, base_url="http://tollbook.test") as client:
                 return await client.request(method, path, headers=headers, **more)
 
         return self.run(asked())
 
-    def get(self, path: str, key: str | None = None) -> httpx.Response:
+    def get(self, path: str, key: str | None = None) -> httpx2.Response:
         """One GET."""
         return self.ask("GET", path, key)
 

@@ -4,7 +4,7 @@ import asyncio
 from decimal import Decimal
 from urllib.parse import quote
 
-import httpx
+import httpx2
 from redis.asyncio import Redis
 
 from tests.conformance.enforcer import Answer, Call, Limit
@@ -16,7 +16,7 @@ _DRAINED_WITHIN_S = 60.0
 class OverHttp:
     """A running tollbook. The caller owns the clients and closes them."""
 
-    def __init__(self, http: httpx.AsyncClient, store: "Redis") -> None:
+    def __init__(self, http: httpx2.AsyncClient, store: "Redis") -> None:
         self._http = http
         self._store = store
         self._reported: dict[str, int] = {}

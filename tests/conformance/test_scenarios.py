@@ -5,7 +5,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 
-import httpx
+import httpx2
 import pytest
 from redis.asyncio import Redis
 
@@ -35,11 +35,11 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
 
 
 @asynccontextmanager
-async def clients(ledger: Ledger) -> AsyncIterator[tuple[httpx.AsyncClient, "Redis"]]:
+async def clients(ledger: Ledger) -> AsyncIterator[tuple[httpx2.AsyncClient, "Redis"]]:
     """Clients of the API and of the store."""
     store = Redis.from_url(ledger.access["valkey_url"])
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
-    async with httpx.AsyncClient(
+    limits = httpx2.Limits(max_connections=64, max_keepalive_connections=64)
+    async with httpx2.AsyncClient(
         base_url=ledger.api, headers=ledger.bearer, limits=limits, timeout=30, trust_env=False
     ) as http:
         yield http, store

@@ -4,7 +4,7 @@ import asyncio
 import email.utils
 from datetime import UTC, datetime
 
-import httpx
+import httpx2
 import msgspec
 from standardwebhooks.webhooks import Webhook
 
@@ -48,11 +48,11 @@ class HttpSender:
         self._addresses = addresses
         self._timeout_s = timeout_s
         # A connection is used once: the pool knows it by its address, and another name may lead to the same one.
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(timeout_s),
-            limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=httpx2.Timeout(timeout_s),
+            limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
     async def close(self) -> None:
@@ -66,24 +66,24 @@ class HttpSender:
                 return await self._send(claimed, now)
         except TimeoutError:
             return Answer(None, f"no answer within {self._timeout_s:g} s")
-        except (AddressRefused, ValueError, httpx.HTTPError, httpx.InvalidURL) as error:
+        except (AddressRefused, ValueError, httpx2.HTTPError, httpx2.InvalidURL) as error:
             return Answer(None, str(error)[:300] or type(error).__name__)
 
     async def _send(self, claimed: Claimed, now: datetime) -> Answer:
-        url = httpx.URL(check_url(claimed.url))
+        url = httpx2.URL(check_url(claimed.url))
         host, port = url.raw_host.decode("ascii"), url.port or _DEFAULT_PORTS[url.scheme]
         addresses = await self._addresses.resolve(host, port)
         body = body_of(claimed)
         headers = {**headers_of(claimed, body, now), "host": url.netloc.decode("ascii")}
-        failure: httpx.ConnectError | None = None
+        failure: httpx2.ConnectError | None = None
         for address in addresses[:_TRIES_MAX]:
             try:
                 return await self._post(url.copy_with(host=address), host, headers, body, now)
-            except httpx.ConnectError as error:
+            except httpx2.ConnectError as error:
                 failure = error
         raise failure or AddressRefused(f"{host} has no address")
 
-    async def _post(self, url: httpx.URL, host: str, headers: dict[str, str], body: bytes, now: datetime) -> Answer:
+    async def _post(self, url: httpx2.URL, host: str, headers: dict[str, str], body: bytes, now: datetime) -> Answer:
         # Certificate and SNI are checked against the name; the URL's host is only where the socket goes.
         request = self._client.build_request(
             "POST", url, headers=headers, content=body, extensions={"sni_hostname": host}

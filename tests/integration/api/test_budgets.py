@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.world import World, event
@@ -13,7 +13,7 @@ from tollbook.ports.holds import BudgetsCopy
 MONTH: dict[str, Any] = {"scope": "agent", "match": "planner", "window": "month", "limit_usd": "400"}
 
 
-def put(world: World, key: str, name: str, body: dict[str, Any], tenant: str | None = None) -> httpx.Response:
+def put(world: World, key: str, name: str, body: dict[str, Any], tenant: str | None = None) -> httpx2.Response:
     query = "" if tenant is None else f"?tenant={tenant}"
     return world.ask("PUT", f"/v1/budgets/{name}{query}", key, json=body)
 

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.world import World
@@ -28,9 +28,9 @@ def send(world: World, key: str, **fields: Any) -> tuple[int, str | None]:
     """One event to the intake: the status and the code."""
     item = {"tenant": "acme", "agent": "planner/researcher", "model": "m", "input": 1, "output": 1}
 
-    async def sent() -> httpx.Response:
-        transport = httpx.ASGITransport(app=IntakeApp(world.services))  # type: ignore[arg-type]
-        async with httpx.AsyncClient(transport=transport, base_url="http://tollbook.test") as client:
+    async def sent() -> httpx2.Response:
+        transport = httpx2.ASGITransport(app=IntakeApp(world.services))  # type: ignore[arg-type]
+        async with httpx2.AsyncClient(transport=transport, base_url="http://tollbook.test") as client:
             headers = {"authorization": f"Bearer {key}"}
             return await client.post("/v1/events", json=item | fields, headers=headers)
 

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-import httpx
+import httpx2
 import pytest
 
 from tests.budgets import USD, budget, set_budgets
@@ -32,11 +32,11 @@ class Asking:
 
     def post(
         self, path: str, body: dict[str, Any] | None = None, key: str | None = None, **more: Any
-    ) -> httpx.Response:
+    ) -> httpx2.Response:
         """One POST of a call."""
         return self.world.ask("POST", path, key or self.key, json={**CALL, **(body or {})}, **more)
 
-    def hold(self, **more: Any) -> httpx.Response:
+    def hold(self, **more: Any) -> httpx2.Response:
         """Ask for a hold."""
         return self.post("/v1/holds", more)
 
@@ -92,7 +92,7 @@ def test_a_check_reserves_nothing(asking: Asking) -> None:
     assert asking.rows() == []
 
 
-def refused(answer: httpx.Response, status: int, code: str, decision: str) -> dict[str, Any]:
+def refused(answer: httpx2.Response, status: int, code: str, decision: str) -> dict[str, Any]:
     """A refusal is a problem document with the members of a decision."""
     assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
     told: dict[str, Any] = answer.json()
