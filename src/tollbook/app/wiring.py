@@ -157,7 +157,7 @@ class World:
     def verify(self) -> Verify:
         """The use case that proves the sums."""
         ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
-        return Verify(ledger, self.journal, counters, self.clock)
+        return Verify(ledger, self.journal, counters, self.clock, holds=self.holds)
 
     def raiser(self, partition: int) -> Raiser:
         """The raiser of one partition's alerts."""
