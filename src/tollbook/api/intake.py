@@ -98,7 +98,9 @@ class IntakeApp:
         headers = dict(scope["headers"])
         principal = authenticate(self._services.directory, _text_of(headers, b"authorization"))
         require_sender(principal)
-        sender = Sender(tenant=principal.tenant, request_id=_request_id(headers))
+        sender = Sender(
+            tenant=principal.tenant, request_id=_request_id(headers), agent=principal.agent, run=principal.run
+        )
         body = await self._read(scope, headers, receive)
         taken = await self._take(body, headers, sender, self._ack(scope))
         if taken.accepted == 1 and not taken.rejections:
