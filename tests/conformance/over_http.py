@@ -1,6 +1,5 @@
 """tollbook under the scenarios, asked as any client would ask it: over HTTP."""
 
-import asyncio
 from decimal import Decimal
 from urllib.parse import quote
 
@@ -8,6 +7,7 @@ import httpx2
 from redis.asyncio import Redis
 
 from tests.conformance.enforcer import Answer, Call, Limit
+from tollbook.app.clock import SystemClock
 from tollbook.domain.money import nanos_from_usd, usd_text
 
 _DRAINED_WITHIN_S = 60.0
@@ -20,6 +20,7 @@ class OverHttp:
         self._http = http
         self._store = store
         self._reported: dict[str, int] = {}
+        self._clock = SystemClock()
 
     async def limit(self, name: str, limit: Limit) -> None:
         """Put a budget in force."""
@@ -78,7 +79,7 @@ class OverHttp:
             rows = (await self._http.get("/v1/spend", params={"tenant": tenant})).raise_for_status().json()["rows"]
             if sum(row["calls"] for row in rows) >= self._reported.get(tenant, 0):
                 return sum(nanos_from_usd(Decimal(row["cost_usd"])) for row in rows)
-            await asyncio.sleep(0.1)
+            await self._clock.pause(0.1)
         raise TimeoutError(f"{tenant}: not every reported call is in the ledger")
 
     async def lose_store(self) -> None:
@@ -86,4 +87,4 @@ class OverHttp:
         await self._store.flushall()
         probe = {"tenant": "probe", "agent": "probe", "model": "gpt-4o-mini", "max_output_tokens": 1}
         while (await self._http.post("/v1/check", json=probe)).json()["decision"] == "unsure":
-            await asyncio.sleep(0.02)
+            await self._clock.pause(0.02)

@@ -10,10 +10,13 @@ from collections.abc import Awaitable, Iterable
 from typing import NamedTuple, TypeVar
 
 from tests.conformance.enforcer import Answer, Call, Enforcer, Limit
+from tollbook.app.clock import SystemClock
 
 T = TypeVar("T")
 CENT = 10_000_000
 _TOGETHER = 64
+# A caller told to come back in n ms does so: that is its part of the contract.
+_CLOCK = SystemClock()
 _PATIENCE_S = 60.0
 
 
@@ -54,7 +57,7 @@ class _Fleet:
             self.verdicts[answer.verdict] = self.verdicts.get(answer.verdict, 0) + 1
             if answer.admitted or answer.verdict != "busy" or attempt == tries - 1:
                 break
-            await asyncio.sleep((answer.retry_ms or 50) / 1000)
+            await _CLOCK.pause((answer.retry_ms or 50) / 1000)
         if answer.admitted:
             await self.make(call, answer)
         return answer
@@ -106,7 +109,7 @@ async def leak(enforcer: Enforcer, tenant: str, *, seed: int = 2) -> Findings:
     during = await enforcer.ask(call)
     started = time.monotonic()
     while not (answer := await enforcer.ask(call)).admitted and time.monotonic() - started < _PATIENCE_S:
-        await asyncio.sleep(0.1)
+        await _CLOCK.pause(0.1)
     waited = time.monotonic() - started
     await fleet.make(call, answer)
     kept = all(a.admitted for a in dead) and during.verdict == "busy" and answer.admitted
@@ -180,7 +183,7 @@ async def unbounded(enforcer: Enforcer, tenant: str, *, callers: int = 200, seed
                 await fleet.make(call, answer, written)
             if answer.verdict != "busy":
                 return
-            await asyncio.sleep((answer.retry_ms or 50) / 1000)
+            await _CLOCK.pause((answer.retry_ms or 50) / 1000)
 
     await _together(one() for _ in range(callers))
     over = max(0, fleet.billed - limit)
