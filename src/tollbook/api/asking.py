@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 from litestar.handlers import BaseRouteHandler
 from litestar.params import QueryParameter, SkipValidation
 
-from tollbook.api.auth import authenticate, require_admin, require_reader
+from tollbook.api.auth import authenticate, require_admin, require_reader, require_sender
 from tollbook.api.paths import SLASH_INSIDE
 from tollbook.api.problems import Problem, forbidden
 from tollbook.api.services import Services
@@ -34,6 +34,12 @@ def reader(connection: Connection, handler: BaseRouteHandler) -> None:
     """Let keys pass that may read spend."""
     any_key(connection, handler)
     require_reader(connection.state.principal)
+
+
+def sender(connection: Connection, handler: BaseRouteHandler) -> None:
+    """Let keys pass that may send events, and so make keys for their sub-agents."""
+    any_key(connection, handler)
+    require_sender(connection.state.principal)
 
 
 def admin(connection: Connection, handler: BaseRouteHandler) -> None:

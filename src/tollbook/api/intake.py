@@ -87,7 +87,9 @@ class IntakeApp:
         headers = dict(scope["headers"])
         principal = authenticate(self._services.directory, text_of(headers, b"authorization"))
         require_sender(principal)
-        sender = Sender(tenant=principal.tenant, request_id=request_id_of(headers))
+        sender = Sender(
+            tenant=principal.tenant, request_id=request_id_of(headers), agent=principal.agent, run=principal.run
+        )
         body = await read_body(scope, headers, receive, bytes_max=self._services.limits.body_bytes_max)
         taken = await self.take(body, headers, sender, self.ack_of(scope))
         if taken.accepted == 1 and not taken.rejections:

@@ -1,60 +1,204 @@
 """`tollbook budget`."""
 
 import getpass
-from typing import Annotated, Literal
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
 
+import msgspec
 import typer
 
 from tollbook.app.wiring import World
 from tollbook.cli.stores import Data, run, tenant_named
+from tollbook.domain.budget import DEFAULT_DAILY, EACH, Action, Budget, Mode
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.limits import LIMIT_NANOS_MAX
+from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.domain.money import nanos_from_usd, usd_text
+from tollbook.domain.terms import Terms
+from tollbook.enforcement.declared import Owned, Step, budget_text, declared, steps
+from tollbook.ports.config import BudgetChange, BudgetListing, BudgetsChanged
 
 app = typer.Typer(help="What each tenant may spend.", no_args_is_help=True)
 
 EVERYONE = "default"
+_PAGE = 1_000
+
 Who = Annotated[str, typer.Argument(metavar="TENANT", help="A tenant, or `default` for everyone without an own limit.")]
+Which = Annotated[str, typer.Argument(metavar="ID", help="The budget's id.")]
 
 
 @app.command("set")
-def set_limit(
+def set_budget(
     tenant: Who,
-    usd: Annotated[str, typer.Argument(help="Dollars, such as 120 or 0.50.")],
-    per: Annotated[Literal["day"], typer.Option(help="Window of the limit.")] = "day",
+    amount: Annotated[str, typer.Argument(help="Dollars, such as 120 or 0.50; tokens or calls with --unit.")],
+    *,
+    per: Annotated[WindowKind, typer.Option(help="Window of the limit.")] = WindowKind.DAY,
+    scope: Annotated[ScopeKind, typer.Option(help="What the limit is for.")] = ScopeKind.TENANT,
+    match: Annotated[str, typer.Option(help="One value of the scope, or * for each by itself.")] = EACH,
+    unit: Annotated[Unit, typer.Option(help="What is counted.")] = Unit.USD,
+    action: Annotated[Action, typer.Option(help="What happens at the limit.")] = Action.THROTTLE,
+    degrade_to: Annotated[str | None, typer.Option(help="The cheaper model to degrade to.")] = None,
+    mode: Annotated[Mode | None, typer.Option(help="How calls are held.", show_default="as they ask")] = None,
+    expires_at: Annotated[datetime | None, typer.Option(help="When the budget ends, in UTC.")] = None,
+    budget_id: Annotated[str | None, typer.Option("--id", help="The budget's id.", show_default="made of it")] = None,
     data: Data = None,
 ) -> None:
-    """Set a limit; it is in force everywhere within a second, and clears or sets the throttle flag."""
+    """Set a budget; it is in force everywhere before this returns, and the throttle flag follows it."""
+    owner = _owner(tenant)
+    if (per, scope, unit) == (WindowKind.DAY, ScopeKind.TENANT, Unit.USD) and budget_id in (None, DEFAULT_DAILY):
+        plain = action is Action.THROTTLE and not any((degrade_to, mode, expires_at))
+        if plain:
+            _set_daily(tenant, owner, amount, data)
+            return
+    limits: dict[str, object] = {f"limit_{unit}": amount if unit is Unit.USD else _whole(amount)}
+    fields: dict[str, object] = {"scope": scope, "match": match, "window": per, "action": action, **limits}
+    fields |= {name: value for name, value in {"degrade_to": degrade_to, "mode": mode}.items() if value is not None}
+    if expires_at is not None:
+        fields["expires_at"] = f"{expires_at.isoformat()}Z"
+    name = budget_id or _name_of(scope, match, per, unit)
+    try:
+        budget = msgspec.convert(fields, Terms).budget(name, owner)
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ConfigError(str(error)) from error
+    run(data, lambda world: _make(world, [BudgetChange(owner, name, budget)]))
+    print(f"{tenant} {name}: {budget_text(budget)}")
+
+
+@app.command()
+def remove(
+    tenant: Who,
+    budget_id: Annotated[str, typer.Argument(metavar="ID", help="The budget's id.")] = DEFAULT_DAILY,
+    data: Data = None,
+) -> None:
+    """Remove a budget; without its id a tenant's own daily limit, so that the default holds again."""
+    owner = _owner(tenant)
+    if budget_id == DEFAULT_DAILY:
+        if owner is None:
+            raise ConfigError("the default cannot be removed; set another")
+        run(data, lambda world: _limit(world, owner, None))
+        print(f"{tenant} is under the default again")
+        return
+
+    async def removed(world: World) -> None:
+        await _found(world, owner, budget_id)
+        await _make(world, [BudgetChange(owner, budget_id, None)])
+
+    run(data, removed)
+    print(f"{tenant} {budget_id} is removed")
+
+
+@app.command("list")
+def list_budgets(
+    tenant: Annotated[str | None, typer.Option(help="Only this tenant's, and everyone's.", show_default="all")] = None,
+    data: Data = None,
+) -> None:
+    """List every budget in force."""
+    owners = None if tenant is None else [None, tenant_named(tenant)]
+    for row in run(data, lambda world: _all(world, owners)):
+        owner = row.budget.tenant or EVERYONE
+        print(f"{owner:30}  {row.budget.id:30}  {budget_text(row.budget)}  set by {row.updated_by}")
+
+
+@app.command()
+def show(tenant: Who, budget_id: Which = DEFAULT_DAILY, data: Data = None) -> None:
+    """Show a budget and what became of it, newest first."""
+    owner = _owner(tenant)
+
+    async def asked(world: World) -> list[str]:
+        revisions = await world.config.budget_revisions(owner, budget_id)
+        if not revisions:
+            raise ConfigError(f"there never was a budget {budget_id} of {tenant}")
+        return [
+            f"{row.changed_at:%Y-%m-%d %H:%M:%S}Z  {row.changed_by:24}  "
+            + ("removed" if row.budget is None else budget_text(row.budget))
+            for row in revisions
+        ]
+
+    for line in run(data, asked):
+        print(line)
+
+
+@app.command()
+def apply(
+    file: Annotated[Path, typer.Argument(help="A file of budgets in TOML.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove budgets that the file does not name.")] = False,
+    data: Data = None,
+) -> None:
+    """Make the budgets in force those of a file, in one change; what it does not name stays, unless told otherwise."""
+    try:
+        wanted = declared(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    for owner, _ in wanted:
+        if owner is not None:
+            tenant_named(owner)
+    found = run(data, lambda world: _apply(world, wanted, prune=prune, dry_run=dry_run))
+    for step in found:
+        print(step)
+    print(f"{len(found)} {'to change' if dry_run else 'changed'}")
+
+
+async def _apply(world: World, wanted: dict[Owned, Budget], *, prune: bool, dry_run: bool) -> list[Step]:
+    found = steps(wanted, [row.budget for row in await _all(world, None)], prune=prune)
+    if found and not dry_run:
+        await _make(world, [step.change for step in found])
+    return found
+
+
+def _set_daily(tenant: str, owner: str | None, usd: str, data: Path | None) -> None:
     try:
         nanos = int(nanos_from_usd(usd))
     except ValueError as error:
         raise ConfigError(str(error)) from error
     if not 0 <= nanos <= LIMIT_NANOS_MAX:
         raise ConfigError(f"a limit is between $0 and ${usd_text(LIMIT_NANOS_MAX)}")
-    run(data, lambda world: _change(world, tenant, nanos))
-    print(f"{tenant} may spend ${usd_text(nanos)} a {per}")
+    run(data, lambda world: _limit(world, owner, nanos))
+    print(f"{tenant} may spend ${usd_text(nanos)} a day")
 
 
-@app.command()
-def remove(tenant: str, data: Data = None) -> None:
-    """Remove a tenant's own limit, so that the default holds again."""
-    run(data, lambda world: _change(world, tenant, None))
-    print(f"{tenant} is under the default again")
+async def _limit(world: World, owner: str | None, nanos: int | None) -> None:
+    version = await world.config.set_limit(owner, nanos, getpass.getuser())
+    await world.limits.enforce(BudgetsChanged(version, frozenset()))
 
 
-@app.command("list")
-def list_limits(data: Data = None) -> None:
-    """List every limit in force."""
-    for row in run(data, lambda world: world.config.budgets()):
-        budget = row.budget
-        print(f"{budget.tenant or EVERYONE:30}  ${usd_text(budget.limit):>16} a day  set by {row.updated_by}")
+async def _make(world: World, changes: list[BudgetChange]) -> None:
+    await world.limits.enforce(await world.config.change_budgets(changes, getpass.getuser(), world.clock.now()))
 
 
-async def _change(world: World, tenant: str, nanos: int | None) -> None:
+async def _all(world: World, owners: list[str | None] | None) -> list[BudgetListing]:
+    found: list[BudgetListing] = []
+    after = ("", "")
+    while True:
+        page = await world.config.budgets(owners, after, _PAGE)
+        found += page
+        if len(page) < _PAGE:
+            return found
+        after = (page[-1].budget.tenant or "", page[-1].budget.id)
+
+
+async def _found(world: World, owner: str | None, budget_id: str) -> BudgetListing:
+    row = await world.config.budget(owner, budget_id)
+    if row is None:
+        raise ConfigError(f"there is no budget {budget_id}; `tollbook budget list` shows them all")
+    return row
+
+
+def _owner(tenant: str) -> str | None:
     # The empty name is the ledger's row for everyone: an unset variable of a script must not move that one.
-    name = None if tenant == EVERYONE else tenant_named(tenant)
-    if name is None and nanos is None:
-        raise ConfigError("the default cannot be removed; set another")
-    await world.config.set_limit(name, nanos, getpass.getuser())
-    # The drain would bring it along; pushing it here makes it hold before this command returns.
-    await world.limits.follow()
+    return None if tenant == EVERYONE else tenant_named(tenant)
+
+
+def _whole(amount: str) -> int:
+    try:
+        return int(amount)
+    except ValueError as error:
+        raise ConfigError(f"not a whole number: {amount!r}") from error
+
+
+def _name_of(scope: ScopeKind, match: str, per: WindowKind, unit: Unit) -> str:
+    if (per, scope, unit) == (WindowKind.DAY, ScopeKind.TENANT, Unit.USD):
+        return DEFAULT_DAILY
+    what = f"{scope}" if match == EACH else f"{scope}:{match}"
+    return f"{what}:{unit}:{per}"

@@ -1,8 +1,11 @@
 """Who may do what: a key has a role and may be bound to one tenant."""
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
+
+from tollbook.domain.agent import within
 
 
 class Role(StrEnum):
@@ -17,15 +20,25 @@ class Role(StrEnum):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who a request comes from: a key's id, its role, and the tenant it is bound to (None: all)."""
+    """Who a request comes from: a key's id, its role, and the tenant it is bound to (None: all).
+
+    A key made for a sub-agent is bound to a subtree of agents, or to a run, or to both, and may end.
+    """
 
     key_id: str
     role: Role
     tenant: str | None = None
+    agent: str | None = None
+    run: str | None = None
+    expires_at: datetime | None = None
 
     def sees(self, tenant: str) -> bool:
         """Whether the tenant's money is this principal's business."""
         return self.tenant is None or self.tenant == tenant
+
+    def covers(self, agent: str, run: str | None) -> bool:
+        """Whether the principal may speak for an agent of a run."""
+        return (self.agent is None or within(agent, self.agent)) and (self.run is None or self.run == run)
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -33,6 +46,7 @@ class StoredKey(msgspec.Struct, frozen=True):
 
     principal: Principal
     secret_hash: bytes
+    parent: str | None = None
 
 
 class StoredToken(msgspec.Struct, frozen=True):

@@ -39,6 +39,16 @@ def roles(agent: str) -> str:
     return "/".join(segment.partition("#")[0] for segment in agent.split("/"))
 
 
+def within(agent: str, subtree: str) -> bool:
+    """Whether an agent is the one that a path names or stands below it; a path of roles alone holds for all instances.
+
+    >>> within("planner/researcher#7/fetch", "planner/researcher"), within("planner/researcher#7", "planner/res")
+    (True, False)
+    """
+    path = agent if "#" in subtree else roles(agent)
+    return path == subtree or path.startswith(f"{subtree}/")
+
+
 def ancestors(path: str) -> tuple[str, ...]:
     """The paths strictly above this one, the root first; a path's spend counts at itself and at each of them.
 

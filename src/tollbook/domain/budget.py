@@ -15,6 +15,15 @@ EACH = "*"
 DEFAULT_DAILY = "daily"
 """The id of the brief's budget: $50 a day for each tenant; a tenant's own of this id overrides it."""
 
+KEYS_PREFIX = "key:"
+"""Begins the ids of budgets that are shares of keys: they come and go with their key."""
+
+
+def shares_of(key_id: str) -> tuple[str, str]:
+    """The ids of the budgets that are a key's shares: of money or tokens, and of calls a minute."""
+    return f"{KEYS_PREFIX}{key_id}", f"{KEYS_PREFIX}{key_id}:calls"
+
+
 _SETS_MAX = 100_000
 """Tenants remembered; those of a fleet share everyone's budgets, and have few of their own."""
 

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from tollbook.domain.agent import fault
-from tollbook.domain.budget import DEFAULT_DAILY, EACH, ID_PATTERN, Action, Budget, Fail, Mode
+from tollbook.domain.budget import DEFAULT_DAILY, EACH, ID_PATTERN, KEYS_PREFIX, Action, Budget, Fail, Mode
 from tollbook.domain.limits import LIMIT_NANOS_MAX
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.domain.money import nanos_from_usd, usd_text
@@ -33,14 +33,16 @@ class Terms(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     fail: Fail | None = None
     expires_at: datetime | None = None
 
-    def budget(self, budget_id: str, tenant: str | None) -> Budget:
+    def budget(self, budget_id: str, tenant: str | None, *, of_key: bool = False) -> Budget:
         """The budget of this id for a tenant, or for everyone (None). Raises `ValueError` where a rule is broken.
+
+        Only the shares of keys have ids that begin with `key:`.
 
         >>> Terms(window="month", limit_usd="20").budget("m", "acme").limit
         20000000000
         """
-        if not ID_PATTERN.fullmatch(budget_id):
-            raise ValueError("a budget's id is 1 to 128 of A-Z a-z 0-9 . _ : / # @ = + -")
+        if not ID_PATTERN.fullmatch(budget_id) or budget_id.startswith(KEYS_PREFIX) != of_key:
+            raise ValueError("a budget's id is 1 to 128 of A-Z a-z 0-9 . _ : / # @ = + -, and does not begin with key:")
         unit, limit = self._limit()
         is_daily = (self.scope, self.window, unit) == _DAILY
         if is_daily != (budget_id == DEFAULT_DAILY):

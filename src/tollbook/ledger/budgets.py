@@ -81,6 +81,11 @@ class BudgetChanges:
             )
         return frozenset(touched)
 
+    async def standing(self, changes: Sequence[BudgetChange]) -> list[BudgetChange]:
+        """Those of some changes whose budget stands."""
+        known = await self._standing(changes)
+        return [change for change in changes if _key(change) in known]
+
     async def _standing(self, changes: Sequence[BudgetChange]) -> dict[Key, _Counting]:
         keys = [_key(change) for change in changes]
         rows = await self._connection.fetch(

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
-from tollbook.domain.budget import DEFAULT_DAILY, Budget
+from tollbook.domain.budget import DEFAULT_DAILY, Budget, shares_of
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.domain.window import ZoneSpan
 from tollbook.ledger.budgets import EVERYONE, BudgetChanges, listing_of, owners_of
@@ -67,7 +67,12 @@ class PostgresConfig:
                 for tenant, spans in groupby(zones, key=lambda row: row["tenant"])
             },
             keys=[
-                StoredKey(Principal(row["key_id"], Role(row["role"]), row["tenant"]), row["secret_hash"])
+                StoredKey(
+                    Principal(
+                        row["key_id"], Role(row["role"]), row["tenant"], row["agent"], row["run"], row["expires_at"]
+                    ),
+                    row["secret_hash"],
+                )
                 for row in keys
             ],
             tokens=[StoredToken(row["token_id"], row["token_hash"], row["source"], row["tenant"]) for row in tokens],
@@ -150,18 +155,33 @@ class PostgresConfig:
                 await connection.execute(self._sql["zone_insert"], tenant, span.first_day, span.zone)
         return version
 
-    async def add_key(self, key: StoredKey, note: str) -> None:
-        """Keep a key."""
+    async def add_key(
+        self, key: StoredKey, note: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
+    ) -> BudgetsChanged:
+        """Keep a key together with the budgets that are its shares; raises `BudgetClash`."""
         who = key.principal
-        async with self._change() as (connection, _):
+        bounds = (key.parent, who.agent, who.run, who.expires_at)
+        async with self._change() as (connection, version):
             await connection.execute(
-                self._sql["key_insert"], who.key_id, key.secret_hash, who.role.value, who.tenant, note
+                self._sql["key_insert"], who.key_id, key.secret_hash, who.role.value, who.tenant, note, *bounds
             )
+            changes = BudgetChanges(connection, self._sql, version, f"key {key.parent or who.key_id}")
+            partitions = await changes.make(shares, now or _NEVER) if shares else frozenset()
+        return BudgetsChanged(version, partitions)
 
-    async def revoke_key(self, key_id: str) -> bool:
-        """Revoke a key; False where there is none in force."""
-        async with self._change() as (connection, _):
-            return bool(await connection.execute(self._sql["key_revoke"], key_id) == "UPDATE 1")
+    async def revoke_key(self, key_id: str, now: datetime) -> BudgetsChanged | None:
+        """Revoke a key, every key below it, and their shares; None where there is none in force."""
+        async with self._change() as (connection, version):
+            revoked = await connection.fetch(self._sql["key_revoke"], key_id)
+            shares = [BudgetChange(row["tenant"], share, None) for row in revoked for share in shares_of(row["key_id"])]
+            changes = BudgetChanges(connection, self._sql, version, f"key {key_id}")
+            partitions = await changes.make(await changes.standing(shares), now) if shares else frozenset()
+        return BudgetsChanged(version, partitions) if revoked else None
+
+    async def key_line(self, key_id: str) -> list[KeyListing]:
+        """A key and those above it, up to the one that no key made; none where it is not in force."""
+        async with connection_of(self._pool) as connection:
+            return [KeyListing(*row) for row in await connection.fetch(self._sql["key_line"], key_id)]
 
     async def list_keys(self) -> list[KeyListing]:
         """Every key ever made, newest first."""

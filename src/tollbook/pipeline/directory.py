@@ -7,6 +7,8 @@ from hashlib import sha256
 from uuid import uuid4
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import msgspec
+
 from tollbook.domain.access import Principal, Role, StoredKey, StoredToken
 from tollbook.domain.budget import BudgetBook
 from tollbook.domain.errors import StoreError
@@ -77,7 +79,7 @@ class Directory:
         """Whose key this is, or None where no key in force matches."""
         known = self._recognised.get(key)
         if known is not None:
-            return known
+            return None if self._ended(known) else known
         mark, _, rest = key.partition("_")
         key_id, _, secret = rest.partition("_")
         stored = self._keys.get(key_id)
@@ -85,7 +87,10 @@ class Directory:
             return None
         # Only keys in force get in, so there are never more of them than keys.
         self._recognised[key] = stored.principal
-        return stored.principal
+        return None if self._ended(stored.principal) else stored.principal
+
+    def _ended(self, principal: Principal) -> bool:
+        return principal.expires_at is not None and principal.expires_at <= self._clock.now()
 
     def webhook(self, token: str) -> StoredToken | None:
         """The source a webhook token stands for, or None where no token in force matches."""
@@ -117,9 +122,16 @@ async def change_zone(config: Config, tenant: str, calendar: ZoneCalendar, zone:
 
 async def mint_key(config: Config, role: Role, *, tenant: str | None = None, note: str = "") -> str:
     """Make a key and keep its hash; the text returned is shown once and cannot be had again."""
+    key, text = drawn_key(Principal("", role, tenant))
+    await config.add_key(key, note)
+    return text
+
+
+def drawn_key(bounds: Principal, parent: str | None = None) -> tuple[StoredKey, str]:
+    """A fresh key within some bounds, to be kept, and its text, to be shown once."""
     key_id, secret = secrets.token_hex(6), secrets.token_urlsafe(24)
-    await config.add_key(StoredKey(Principal(key_id, role, tenant), _hash(secret)), note)
-    return f"{_KEY_MARK}_{key_id}_{secret}"
+    stored = StoredKey(msgspec.structs.replace(bounds, key_id=key_id), _hash(secret), parent)
+    return stored, f"{_KEY_MARK}_{key_id}_{secret}"
 
 
 async def mint_token(config: Config, source: str, *, tenant: str | None = None) -> str:

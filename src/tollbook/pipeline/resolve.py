@@ -9,7 +9,7 @@ from zlib import crc32
 
 import msgspec
 
-from tollbook.domain.agent import roles
+from tollbook.domain.agent import roles, within
 from tollbook.domain.budget import BudgetBook
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event, Rejection
@@ -50,11 +50,16 @@ class Prices(Protocol):
 
 
 class Sender(msgspec.Struct, frozen=True):
-    """Who sends: the tenant its key is bound to (None: any), its source where events name none, its request's id."""
+    """Who sends: the tenant its key is bound to (None: any), its source where events name none, its request's id.
+
+    A key of a sub-agent speaks for a subtree of agents, or for a run.
+    """
 
     tenant: str | None = None
     source: str = DEFAULT_SOURCE
     request_id: str | None = None
+    agent: str | None = None
+    run: str | None = None
 
 
 class Place:
@@ -152,6 +157,8 @@ class Resolver:
         tenant = event.tenant
         if request.tenant is not None and tenant != request.tenant:
             raise _Refused(RejectCode.TENANT_FORBIDDEN, "this key is bound to another tenant")
+        if request.narrow:
+            request.check_agent(event)
         ts = event.ts
         if ts is None:
             ts, ts_micros = request.now, request.now_micros
@@ -232,6 +239,9 @@ class _Request:
 
     def __init__(self, sender: Sender, now: datetime, limits: IntakeLimits, *, alone: bool) -> None:
         self.tenant = sender.tenant
+        self.narrow = sender.agent is not None or sender.run is not None
+        self._agent = sender.agent
+        self._run = sender.run
         self.source = sender.source
         self.now = now
         self.now_micros = pg_micros(now)
@@ -239,6 +249,12 @@ class _Request:
         self._request_id = sender.request_id
         self._alone = alone
         self._limits = limits
+
+    def check_agent(self, event: Event) -> None:
+        if self._agent is not None and not within(event.agent, self._agent):
+            raise _Refused(RejectCode.AGENT_FORBIDDEN, f"this key speaks for {self._agent} and what stands below it")
+        if self._run is not None and event.run != self._run:
+            raise _Refused(RejectCode.AGENT_FORBIDDEN, f"this key speaks for the run {self._run} alone")
 
     def check_time(self, ts_micros: int) -> None:
         ahead_ms = (ts_micros - self.now_micros) // 1000

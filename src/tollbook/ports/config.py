@@ -35,7 +35,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
 
 class KeyListing(NamedTuple):
-    """A key as `tollbook key list` shows it."""
+    """A key as `tollbook key list` shows it; `parent` is the key that made it for a sub-agent."""
 
     key_id: str
     role: str
@@ -43,6 +43,10 @@ class KeyListing(NamedTuple):
     note: str
     created_at: datetime
     revoked_at: datetime | None
+    parent: str | None = None
+    agent: str | None = None
+    run: str | None = None
+    expires_at: datetime | None = None
 
 
 class TokenListing(NamedTuple):
@@ -167,12 +171,18 @@ class Config(Protocol):
         """Replace a tenant's zone spans; the version of the change."""
         ...
 
-    async def add_key(self, key: StoredKey, note: str) -> None:
-        """Keep a key."""
+    async def add_key(
+        self, key: StoredKey, note: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
+    ) -> BudgetsChanged:
+        """Keep a key together with the budgets that are its shares; raises `BudgetClash`."""
         ...
 
-    async def revoke_key(self, key_id: str) -> bool:
-        """Revoke a key; False where there is none in force."""
+    async def revoke_key(self, key_id: str, now: datetime) -> BudgetsChanged | None:
+        """Revoke a key, every key below it, and their shares; None where there is none in force."""
+        ...
+
+    async def key_line(self, key_id: str) -> list[KeyListing]:
+        """A key and those above it, up to the one that no key made; none where it is not in force."""
         ...
 
     async def list_keys(self) -> list[KeyListing]:

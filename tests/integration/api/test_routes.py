@@ -158,7 +158,8 @@ def test_a_key_is_made_used_listed_and_revoked(world: World) -> None:
     key = made.json()["key"]
     assert world.get("/v1/spend", key).status_code == 200
     listed = world.get("/v1/keys", admin).json()["rows"]
-    assert {"key_id", "role", "tenant", "note", "created_at", "revoked_at"} == set(listed[0])
+    bounds = {"parent", "agent", "run", "expires_at"}
+    assert {"key_id", "role", "tenant", "note", "created_at", "revoked_at"} | bounds == set(listed[0])
     assert made.json()["key_id"] in {row["key_id"] for row in listed}
     assert key not in world.get("/v1/keys", admin).text
     path = f"/v1/keys/{made.json()['key_id']}"

@@ -67,7 +67,7 @@ def test_a_reader_cannot_send_and_a_sender_cannot_read(caller: Make, tenant: str
     for somebody in (reader, sender):
         for method, path, body in (
             ("POST", "/v1/keys", {"role": "admin"}),
-            ("GET", "/v1/keys", None),
+            ("DELETE", "/v1/budgets/daily", None),
             ("POST", "/v1/webhooks", {"source": "x"}),
             ("PUT", "/v1/budget", {"limit_usd": "1000"}),
             ("PUT", f"/v1/tenants/{tenant}/budget", {"limit_usd": "1000"}),

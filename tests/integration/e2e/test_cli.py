@@ -91,11 +91,61 @@ def test_budgets_from_setting_to_removing(ledger: Ledger, tenant: str) -> None:
         f"{tenant} may spend $120.000000000 a day"
     )
     (line,) = (row for row in said("budget", "list", data=ledger.data).splitlines() if row.startswith(tenant))
-    assert "$   120.000000000 a day" in line
+    assert "$120.000000000 a day, throttle" in line
     assert ledger.get(f"/v1/tenants/{tenant}/budget")["limit_usd"] == "120.000000000"
     assert said("budget", "remove", tenant, data=ledger.data) == f"{tenant} is under the default again"
     assert ledger.get(f"/v1/tenants/{tenant}/budget")["default"] is True
     assert tenant not in said("budget", "list", data=ledger.data)
+
+
+def test_a_budget_of_an_agent_and_what_became_of_it(ledger: Ledger, tenant: str) -> None:
+    """Set by the command with an id made of what it limits; listed, shown with its history, removed."""
+    name = "agent:planner:tokens:month"
+    options = ("--per", "month", "--scope", "agent", "--match", "planner", "--unit", "tokens", "--action", "block")
+    text = f"{tenant} {name}: 5000 tokens a month of agent planner, block"
+    assert said("budget", "set", tenant, "5000", *options, data=ledger.data) == text
+    assert f"{name}" in said("budget", "list", "--tenant", tenant, data=ledger.data)
+    assert ledger.get(f"/v1/budgets/{name}", tenant=tenant)["limit_tokens"] == 5000
+    assert said("budget", "remove", tenant, name, data=ledger.data) == f"{tenant} {name} is removed"
+    removed, made = said("budget", "show", tenant, name, data=ledger.data).splitlines()
+    assert removed.endswith("removed")
+    assert made.endswith("5000 tokens a month of agent planner, block")
+
+
+def test_a_file_of_budgets_is_applied(ledger: Ledger, tenant: str, tmp_path: Path) -> None:
+    """A dry run says what would change; applied it is in force, twice changes nothing, and what is left out stays."""
+    file = tmp_path / "budgets.toml"
+    file.write_text(
+        f"""
+        [tenants."{tenant}".budgets.daily]
+        window = "day"
+        limit_usd = "7.50"
+
+        [tenants."{tenant}".budgets.run-cap]
+        scope = "run"
+        window = "run"
+        limit_usd = 2
+        action = "degrade"
+        degrade_to = "small"
+        """
+    )
+    planned = said("budget", "apply", str(file), "--dry-run", data=ledger.data)
+    assert planned.splitlines() == [
+        f"+ {tenant} daily: $7.500000000 a day, throttle",
+        f"+ {tenant} run-cap: $2.000000000 a run of run *, degrade to small",
+        "2 to change",
+    ]
+    assert ledger.get(f"/v1/tenants/{tenant}/budget")["default"] is True
+    assert said("budget", "apply", str(file), data=ledger.data).endswith("2 changed")
+    assert ledger.get(f"/v1/tenants/{tenant}/budget")["limit_usd"] == "7.500000000"
+    assert said("budget", "apply", str(file), data=ledger.data) == "0 changed"
+    file.write_text("")
+    pruned = said("budget", "apply", str(file), "--prune", "--dry-run", data=ledger.data)
+    assert f"- {tenant} run-cap: $2.000000000 a run of run *, degrade to small" in pruned
+    assert "- everyone daily" not in pruned
+    said("budget", "remove", tenant, "run-cap", data=ledger.data)
+    file.write_text("[budgets.x]\nlimit_usd = 0.5\nwindow = 'day'")
+    assert cli("budget", "apply", str(file), data=ledger.data).returncode == 2
 
 
 def test_a_time_zone_as_the_command_sets_it(ledger: Ledger, tenant: str) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from tests.core_world import CROSSINGS, Crossings, Killed, World, abandon, event
 from tests.integration.protocol.journal_edits import post_at
-from tollbook.domain.record import Touch
+from tollbook.domain.record import MeterTotal, Touch
 from tollbook.pipeline.drain import DrainSettings
 from tollbook.ports.journal import PostCode, SettleCode, Settlement
 from tollbook.telemetry import Drained, Rebuilt
@@ -162,8 +162,8 @@ async def test_rule_06_counters_lost_during_a_rebuild_start_it_over(world: World
         await lose_once("begun")
         return begun
 
-    async def load(partition: int, token: str, totals: list[Touch]) -> bool:
-        loaded = await real_load(partition, token, totals)
+    async def load(partition: int, token: str, totals: list[Touch], meters: list[MeterTotal]) -> bool:
+        loaded = await real_load(partition, token, totals, meters)
         await lose_once("loaded")
         return loaded
 

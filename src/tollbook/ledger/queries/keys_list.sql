@@ -1,3 +1,5 @@
 -- Every key, newest first.
--- Rows: key_id, role, tenant, note, created_at, revoked_at
-SELECT key_id, role, tenant, note, created_at, revoked_at FROM api_key ORDER BY created_at DESC, key_id
+-- Rows: key_id, role, tenant, note, created_at, revoked_at, parent, agent, run, expires_at
+SELECT key_id, role, tenant, note, created_at, revoked_at, parent, agent, run, expires_at
+FROM api_key
+ORDER BY created_at DESC, key_id
