@@ -30,7 +30,8 @@ from tollbook.api.settling import Settled, settle
 from tollbook.domain.access import Principal
 from tollbook.domain.budget import Fail
 from tollbook.domain.decision import Decision, Verdict
-from tollbook.domain.errors import RequestError, StoreError
+from tollbook.domain.errors import RejectCode, RequestError, StoreError
+from tollbook.enforcement.asks import Ask
 from tollbook.ports.holds import HoldState
 from tollbook.telemetry import Rejected
 
@@ -111,13 +112,19 @@ class GateApp:
         match path:
             case "/v1/holds":
                 asked = decoded(_HOLD, body)
-                return self._decided(await self._gate.hold(asked.ask(_own(principal, asked.tenant))))
+                return self._decided(
+                    await self._gate.hold(_covered(principal, asked.ask(_own(principal, asked.tenant))))
+                )
             case "/v1/check":
                 asked = decoded(_HOLD, body)
-                return self._decided(await self._gate.check(asked.ask(_own(principal, asked.tenant))))
+                return self._decided(
+                    await self._gate.check(_covered(principal, asked.ask(_own(principal, asked.tenant))))
+                )
             case _:
                 wanted = decoded(_LEASE, body)
-                decision, leased = await self._gate.lease(wanted.lease(_own(principal, wanted.tenant)))
+                lease = wanted.lease(_own(principal, wanted.tenant))
+                call = _covered(principal, lease.call)
+                decision, leased = await self._gate.lease(msgspec.structs.replace(lease, call=call))
                 return self._decided(decision, {"lease": lease_shown(leased)})
 
     async def _one_hold(
@@ -136,23 +143,36 @@ class GateApp:
         match scope["method"], settles:
             case "POST", True:
                 body = await read_body(scope, headers, receive, bytes_max=_BODY_BYTES_MAX)
-                tenant = _queries(scope, frozenset({"tenant", "ack"})).get("tenant")
-                event = Settled(hold_id, body, principal, None if tenant is None else tenant_named(tenant))
+                named_beside = _queries(scope, frozenset({"tenant", "ack"})).get("tenant")
+                event = Settled(hold_id, body, principal, None if named_beside is None else tenant_named(named_beside))
                 return _Reply(202, await settle(self._services, self._intake, event, scope, headers))
             case "PATCH", False:
                 _queries(scope, frozenset())
                 body = await read_body(scope, headers, receive, bytes_max=_BODY_BYTES_MAX)
-                return await self._extend(hold_id, principal, decoded(_EXTEND, body))
+                asked = decoded(_EXTEND, body)
+                tenant = await self._tenant_of(principal, asked.tenant, hold_id)
+                return await self._extend(hold_id, tenant, asked)
             case "DELETE", False:
                 queries = _queries(scope, frozenset({"tenant", "keep_usd"}))
-                return await self._release(hold_id, _own(principal, queries.get("tenant")), queries.get("keep_usd"))
+                tenant = await self._tenant_of(principal, queries.get("tenant"), hold_id)
+                return await self._release(hold_id, tenant, queries.get("keep_usd"))
             case _:
                 raise _method_not_allowed("POST" if settles else "PATCH, DELETE")
 
-    async def _extend(self, hold_id: str, principal: Principal, asked: ExtendBody) -> _Reply:
+    async def _tenant_of(self, principal: Principal, named: str | None, hold_id: str) -> str:
+        """Whose hold it is; raises a 404 where the key does not speak for the agent that made it."""
+        tenant = _own(principal, named)
+        if principal.agent is None and principal.run is None:
+            return tenant
+        context = await self._gate.context(tenant, hold_id)
+        if context is None or not principal.covers(context.ask.agent, context.ask.run):
+            raise _unknown_hold()
+        return tenant
+
+    async def _extend(self, hold_id: str, tenant: str, asked: ExtendBody) -> _Reply:
         amount = None if asked.amount_usd is None else amount_nanos(asked.amount_usd, "amount_usd")
         state, decision = await self._gate.extend(
-            _own(principal, asked.tenant),
+            tenant,
             hold_id,
             ttl_ms=asked.ttl_ms,
             output_tokens=asked.output_tokens,
@@ -217,6 +237,15 @@ def _own(principal: Principal, named: str | None) -> str:
     if named is None:
         raise Problem(400, "request_invalid", "name the tenant: this key is bound to none")
     return tenant_named(named)
+
+
+def _covered(principal: Principal, ask: Ask) -> Ask:
+    """The call, in the key's run where it names none; raises a 403 where the key does not speak for its agent."""
+    if principal.run is not None and ask.run is None:
+        ask = msgspec.structs.replace(ask, run=principal.run)
+    if not principal.covers(ask.agent, ask.run):
+        raise Problem(403, RejectCode.AGENT_FORBIDDEN, "this key speaks for other agents, or another run")
+    return ask
 
 
 def _queries(scope: Scope, known: frozenset[str]) -> dict[str, str]:

@@ -47,7 +47,9 @@ async def settle(
         context = await _context(services, fields, settled.hold_id.partition(".")[0])
         if context is not None:
             _fill(fields, context)
-    sender = Sender(tenant=settled.principal.tenant, request_id=request_id_of(headers) or settled.hold_id)
+    who = settled.principal
+    request_id = request_id_of(headers) or settled.hold_id
+    sender = Sender(tenant=who.tenant, request_id=request_id, agent=who.agent, run=who.run)
     # The body has been read and put together here: what its headers said of its form no longer holds.
     taken = await intake.take(_ENCODER.encode(fields), {}, sender, intake.ack_of(scope))
     return msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
