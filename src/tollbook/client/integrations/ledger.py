@@ -137,7 +137,7 @@ class Held(_Admitted):
     @classmethod
     def begin(cls, ledger: Ledger, asked: Asked) -> "Held | None":
         """Hold for the request; None where tollbook failed. Raises `BudgetExceeded`."""
-        with shielded("holding"), _agent_block(ledger, asked):
+        with shielded("holding", closed=_is_closed(ledger)), _agent_block(ledger, asked):
             manager = ledger.call(asked.model, **_options(asked))
             return cls(manager, manager.__enter__(), asked)
         return None
@@ -170,7 +170,7 @@ class AsyncHeld(_Admitted):
     @classmethod
     async def begin(cls, ledger: AsyncLedger, asked: Asked) -> "AsyncHeld | None":
         """Hold for the request; None where tollbook failed. Raises `BudgetExceeded`."""
-        with shielded("holding"), _agent_block(ledger, asked):
+        with shielded("holding", closed=_is_closed(ledger)), _agent_block(ledger, asked):
             manager = ledger.call(asked.model, **_options(asked))
             return cls(manager, await manager.__aenter__(), asked)
         return None
@@ -200,6 +200,11 @@ class AsyncHeld(_Admitted):
     async def _leave(self, error: BaseException | None) -> None:
         with shielded("closing a call"):
             await self._manager.__aexit__(type(error) if error else None, error, error.__traceback__ if error else None)
+
+
+def _is_closed(ledger: Ledger | AsyncLedger) -> bool:
+    """Whether the ledger's owner would rather have no call than one that nobody admitted."""
+    return getattr(getattr(ledger, "settings", None), "on_unreachable", None) == "closed"
 
 
 def _agent_block(ledger: Ledger | AsyncLedger, asked: Asked) -> AbstractContextManager[object]:

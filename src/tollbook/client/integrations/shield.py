@@ -15,16 +15,19 @@ _log = logging.getLogger("tollbook.client")
 class shielded:  # noqa: N801 - reads as the statement it is used in
     """Log any failure of the block but a decision, and go on behind the block.
 
+    `closed` lets failures of the world through too, such as a key that the server refuses; bugs never.
+
     >>> with shielded("dividing"):
     ...     answer = 1
     >>> answer
     1
     """
 
-    __slots__ = ("_doing",)
+    __slots__ = ("_closed", "_doing")
 
-    def __init__(self, doing: str) -> None:
+    def __init__(self, doing: str, *, closed: bool = False) -> None:
         self._doing = doing
+        self._closed = closed
 
     def __enter__(self) -> None:
         """Begin the block."""
@@ -34,6 +37,8 @@ class shielded:  # noqa: N801 - reads as the statement it is used in
     ) -> bool:
         """Whether the failure, if there is one, ends here."""
         if error is None or not isinstance(error, Exception) or isinstance(error, (BudgetExceeded, HoldLost)):
+            return False
+        if self._closed and isinstance(error, TollbookError):
             return False
         # A failure of the world is told in a line for each call; only a bug needs its traceback.
         trace = None if isinstance(error, TollbookError) else error

@@ -6,7 +6,8 @@ space behind `data:` is not part of the value, several data lines are joined by 
 
 import re
 
-_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+# The groups keep what they took: CR LF is one end of a line, never two.
+_END = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
 _BOUNDARY_BYTES_MAX = 4
 
 

@@ -66,6 +66,20 @@ def test_an_asynchronous_client_takes_a_blocking_ledger(provider: Provider, gate
     assert len(gate.events) == 1
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_a_question_that_the_server_refuses_stops_the_call_only_where_told(
+    closed: bool, provider: Provider, gate: Gate, new_client: NewClient
+) -> None:
+    gate.answers.append((401, {"code": "unauthorized", "detail": "no such key"}))
+    chat = chat_of(provider, new_client(**({"on_unreachable": "closed"} if closed else {})))
+    if closed:
+        with pytest.raises(tollbook.GateRefused):
+            chat.chat.completions.create(**ASK)
+    else:
+        chat.chat.completions.create(**ASK)
+    assert len(provider.book.served) == (0 if closed else 1)
+
+
 def test_what_is_no_client_is_refused() -> None:
     with pytest.raises(tollbook.ConfigError, match="knows no client like"):
         tollbook.wrap(object())
