@@ -281,7 +281,7 @@ async def test_a_ledger_declared_restored_is_rebuilt_from_and_may_lower_numbers(
     world.journal._store = Redis.from_url("redis://127.0.0.1:1/0")
     assert await world.drain_one_blind(drain)
     world.journal._store = world.store
-    await set_ledger_back(world, versions=2, keep=1)
+    await set_ledger_back(world, versions=2, keep=2)
     await world.execute("UPDATE ledger SET ledger_epoch = gen_random_uuid()")
     await world.drain_dry(drain)
     assert await world.entry_ids() == ["a", "c"]

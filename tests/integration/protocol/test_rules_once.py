@@ -89,8 +89,8 @@ async def test_rule_02_a_settle_from_ahead_of_the_fence_changes_nothing(world: W
     record = (await world.journal.read(0, "", 1))[0]
     epoch = (await world.ledger.standing(0)).ledger_epoch
     touch = Touch("acme", world.tenancy.window_at("acme", world.clock.now()), 5)
-    answer = await world.journal.settle(0, Settlement(epoch, 1, 2, (touch,), (record,)))
-    assert (answer.code, answer.fence, answer.removed) == (SettleCode.BEHIND, 0, 0)
+    answer = await world.journal.settle(0, Settlement(epoch, 2, 3, (touch,), (record,)))
+    assert (answer.code, answer.fence, answer.removed) == (SettleCode.BEHIND, 1, 0)
     view = await world.journal.view(0, "acme", world.today())
     assert (view.settled_nanos, view.pending_nanos) == (0, 5)
 
@@ -106,7 +106,7 @@ async def test_rule_03_a_record_booked_before_the_rebuild_is_settled_by_its_own_
     async def rebuild_meanwhile(step: str) -> None:
         if step == "settling":
             await world.journal.forget(0)
-            assert await world.rebuild().run(0) == 1
+            assert await world.rebuild().run(0) == 2
 
     crossing = Crossings()
     crossing.then = rebuild_meanwhile
