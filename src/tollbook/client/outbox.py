@@ -5,6 +5,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from tollbook.client.delivery import Backoff, Delivery, body_of, delivery_of
@@ -79,7 +80,7 @@ class Outbox:
     def flush(self, timeout_s: float) -> int:
         """Send what waits, in the calling thread; how many of those events still wait when it ends."""
         deadline = time.monotonic() + timeout_s
-        self._spool.write()
+        self._write_down()
         place = self._spool.last_place()
         if place is None:
             return 0
@@ -107,13 +108,18 @@ class Outbox:
             self._sending.release()
 
     def _send(self, timeout_s: float) -> Delivery | None:
-        self._spool.write()
+        self._write_down()
         batch = self._spool.oldest(self._batch_now)
         if not batch:
             return None
         delivery = delivery_of(batch, self._sender().send(self._ask(batch), timeout_s=timeout_s))
         self._settle(delivery, len(batch))
         return delivery
+
+    def _write_down(self) -> None:
+        """Put on disk what has room; the rest waits in memory until sending has made room."""
+        with suppress(SpoolFull):
+            self._spool.write()
 
     def _ask(self, batch: Sequence[Spooled]) -> Ask:
         return Ask("POST", self._path, body_of(batch))

@@ -111,21 +111,36 @@ class Spool:
             tickets, self._waiting = self._waiting, []
         if not tickets:
             return None
-        failed: Exception | None = None
-        try:
-            with _translated(self.path):
-                self._insert([ticket.row for ticket in tickets])
-        except (SpoolFull, SpoolUnusable) as error:
-            failed = error
-            # Nobody waits for these to be told: they are kept for the next try, in their order.
-            kept = [ticket for ticket in tickets if not ticket.awaited]
-            with self._waiting_lock:
-                self._waiting[:0] = kept
-        for ticket in tickets:
+        written, failed = self._insert_fitting(tickets)
+        for ticket in tickets[:written]:
+            ticket.done = True
+        for ticket in tickets[written:]:
             if ticket.awaited:
                 ticket.error = failed
                 ticket.done = True
+        # Nobody waits for these to be told: they are kept for the next try, in their order.
+        kept = [ticket for ticket in tickets[written:] if not ticket.awaited]
+        with self._waiting_lock:
+            self._waiting[:0] = kept
         return failed
+
+    def _insert_fitting(self, tickets: list[_Ticket]) -> tuple[int, Exception | None]:
+        """Write as many of the first as fit: how many, and why not more."""
+        try:
+            with _translated(self.path):
+                self._insert([ticket.row for ticket in tickets])
+        except SpoolFull as full:
+            if len(tickets) == 1:
+                return 0, full
+            half = len(tickets) // 2
+            written, failed = self._insert_fitting(tickets[:half])
+            if failed is not None:
+                return written, failed
+            more, failed = self._insert_fitting(tickets[half:])
+            return written + more, failed
+        except SpoolUnusable as unusable:
+            return 0, unusable
+        return len(tickets), None
 
     def _insert(self, rows: Sequence[dict[str, object]]) -> None:
         connection = self._connection

@@ -125,6 +125,18 @@ def test_a_full_spool_tells_the_caller_and_can_be_worked_off(
             call.record({"input": 1, "output": 1})
 
 
+def test_what_waits_in_memory_for_a_full_spool_is_written_once_there_is_room(gate: Gate, new_client: NewClient) -> None:
+    client = new_client(spool_bytes_max=200_000, gate="off")
+    gate.answers += [(503, {"code": "journal_unavailable"})] * 3
+    recorded = []
+    for number in range(1_000):
+        with client.call("m", tags={"note": "x" * 200}) as call:
+            recorded.append(call.record({"input": number, "output": 1}, durable=False))
+    client.flush(20)
+    gate.await_events(1_000)
+    assert gate.events.keys() == set(recorded)
+
+
 def test_many_threads_record_in_groups(client: Client, gate: Gate) -> None:
     def record() -> None:
         for number in range(50):

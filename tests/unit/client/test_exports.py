@@ -42,10 +42,11 @@ def test_a_client_is_built_without_the_http_library() -> None:
 
 
 def test_importing_takes_less_than_a_tenth_of_a_second() -> None:
-    script = "import time; t = time.perf_counter(); import tollbook; print(time.perf_counter() - t)"
+    # CPU time: what else runs on the machine is no part of it.
+    script = "import time; t = time.process_time(); import tollbook; print(time.process_time() - t)"
     assert min(float(python(script)) for _ in range(5)) < IMPORT_S_MAX
 
 
-def test_importing_the_client_takes_less_than_a_tenth_of_a_second_of_cpu() -> None:
+def test_importing_the_client_takes_little_more() -> None:
     script = "import time; t = time.process_time(); from tollbook import Client; print(time.process_time() - t)"
     assert min(float(python(script)) for _ in range(5)) < 2 * IMPORT_S_MAX
