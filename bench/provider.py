@@ -90,10 +90,10 @@ class _Connection(asyncio.Protocol):
             return _events(body)
         if b"/v1/leases" in head:
             return _granted(id(self) + self._number, lease=True)
-        if b"post /v1/holds" in head:
-            return _granted(id(self) + self._number, lease=False)
         if b"/v1/holds" in head:
-            return _whole(b'{"id": "x", "state": "released"}')
+            if head.startswith(b"delete"):
+                return _whole(b'{"id": "x", "state": "released"}')
+            return _granted(id(self) + self._number, lease=False)
         if b'"stream":true' in body.replace(b" ", b""):
             return _stream(self._number, usage=b"include_usage" in body)
         return _chat(self._number)
