@@ -34,7 +34,7 @@ _ASK = Ask(
 WHAT = (
     "Within one process: a hold and the event that settles it, one after the other, through the use cases that a "
     "receiver runs (gate, resolver, intake), beside two EVALSHA of a script that appends one entry, from the same "
-    "client on the same Valkey (append-only file with fsync, so that each of the four script calls waits for the disk); the "
+    "client on the same Valkey (append-only file with fsync: each of the four script calls waits for the disk); the "
     "runs alternate. Over HTTP: 50 keep-alive connections that each ask `POST /v1/holds` for one call at a time (100 "
     "tenants, 6 agents, 100 runs), and the same with each hold settled before the next."
 )
