@@ -7,6 +7,7 @@ from types import ModuleType
 
 from bench import (
     batch_ingest,
+    holds,
     ingest_decode,
     memory_flat,
     pricing,
@@ -23,6 +24,7 @@ MODULES: tuple[ModuleType, ...] = (
     batch_ingest,
     single_ingest,
     throttle_latency,
+    holds,
     memory_flat,
     scale,
     pricing,

@@ -111,7 +111,7 @@ class LimitKeeper:
             now, tenancy = self._clock.now(), self._tenancy()
             tenants = [owned.tenant for owned in mine if owned.tenant is not None]
             await self._journal.evaluate(
-                partition, [(tenant, tenancy.window_at(tenant, now).day) for tenant in tenants]
+                partition, [(tenant, tenancy.window_at(tenant, now).day) for tenant in tenants], tenants
             )
 
     async def _put(self, partition: int, mine: Sequence[OwnersBudgets]) -> None:

@@ -88,7 +88,8 @@ class Watch:
                 watched.looking.cancel()
 
     async def _look_on(self, tenant: str, watched: "_Watched") -> None:
-        while True:
+        # Not left to the cancellation alone: a driver may lose one that comes together with its answer.
+        while watched.watchers > 0:
             try:
                 state = await self._look(tenant)
             except JournalUnavailable as trouble:

@@ -36,6 +36,8 @@ class DrainSettings(msgspec.Struct, frozen=True):
     After a transaction of fewer than `gather_events_max` events the drain rests `gather_times` as long as it took,
     `gather_s_max` at the most: what arrives meanwhile shares the next one, so that a trickle costs a quarter of a core
     at the worst and the events of a busy minute share their transactions.
+
+    Days stay 72 h after their end, for whoever reads `spend:<tenant>:<day>`; other meters as long as a hold may live.
     """
 
     batch_events_max: int = 10_000
@@ -52,6 +54,7 @@ class DrainSettings(msgspec.Struct, frozen=True):
     swept_days_max: int = 64
     swept_meters_max: int = 1_000
     meter_kept_ms: int = 72 * 3600 * 1000
+    closed_meter_kept_ms: int = 600_000
     batch_kept: timedelta = timedelta(hours=1)
     prune_s: float = 60.0
 
@@ -97,6 +100,7 @@ class Drain:
         self._pruned_at = clock.monotonic()
         self._gather_s = 0.0
         self._evaluated_cursor = 0
+        self._evaluated_meters = 0
 
     async def run(self) -> None:
         """Drain for ever. Raises `LedgerConfused` where an operator has to decide."""
@@ -345,6 +349,13 @@ class Drain:
         if days:
             await self._journal.evaluate(self._partition, days)
         self._evaluated_cursor = cursor
+        self._evaluated_meters, meters = await self._journal.open_meters(
+            self._partition, self._evaluated_meters, self._settings.evaluated_days_max
+        )
+        if meters:
+            # A tenant that has been silent for days has no day left by which its flag would be seen to.
+            tenants = list(dict.fromkeys(tenant for tenant, _ in meters))
+            await self._journal.evaluate(self._partition, (), tenants)
 
     async def _sweep_some(self) -> None:
         kept_ms, at_most = self._settings.meter_kept_ms, self._settings.swept_days_max
@@ -352,6 +363,7 @@ class Drain:
         if closed:
             swept = await self._journal.sweep(self._partition, kept_ms, closed)
             invariant(swept <= len(closed), "more meters swept than named")
+        kept_ms = self._settings.closed_meter_kept_ms
         meters = await self._journal.closed_meters(self._partition, kept_ms, self._settings.swept_meters_max)
         if meters:
             await self._journal.sweep_meters(self._partition, kept_ms, meters)

@@ -6,46 +6,12 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from tests.budgets import USD, budget, set_budgets
+from tests.budgets import CALL, COST, USD, Asking, budget
 from tests.world import NANOS_PER_TOKEN, World
 from tollbook.domain.access import Role
-from tollbook.domain.budget import Action, Budget, Fail, Mode
+from tollbook.domain.budget import Action, Fail, Mode
 from tollbook.domain.identity import id_time_ms
 from tollbook.domain.meter import Unit, WindowKind
-
-CALL = {"tenant": "acme", "agent": "planner/researcher", "model": "m-1", "input_tokens": 100, "max_output_tokens": 50}
-COST = 150 * NANOS_PER_TOKEN
-
-
-class Asking:
-    """A world with budgets beside its counters, and a key that may send."""
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        world.drain()
-        self.key = world.key(Role.INGEST)
-        self.budgets(budget(50 * USD))
-
-    def budgets(self, *budgets: Budget, tenant: str | None = "acme") -> None:
-        """Let a tenant have these budgets."""
-        set_budgets(self.world, *budgets, tenant=tenant)
-
-    def post(
-        self, path: str, body: dict[str, Any] | None = None, key: str | None = None, **more: Any
-    ) -> httpx2.Response:
-        """One POST of a call."""
-        return self.world.ask("POST", path, key or self.key, json={**CALL, **(body or {})}, **more)
-
-    def hold(self, **more: Any) -> httpx2.Response:
-        """Ask for a hold."""
-        return self.post("/v1/holds", more)
-
-    def rows(self, key: str | None = None) -> list[dict[str, Any]]:
-        """Holds in force."""
-        found: list[dict[str, Any]] = self.world.get("/v1/holds?tenant=acme", key or self.world.key(Role.READ)).json()[
-            "rows"
-        ]
-        return found
 
 
 @pytest.fixture

@@ -114,7 +114,7 @@ async def test_rule_03_a_record_booked_before_the_rebuild_is_settled_by_its_own_
     assert await drain.step()
     await drain.settled()
     audit = await world.journal.audit(0, [("acme", world.today())], 10)
-    assert (audit.fence, audit.records) == (1, 0)
+    assert (audit.fence, audit.records) == (2, 0)
     await world.assert_at_rest()
 
 
