@@ -52,7 +52,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     step_tokens: int = 1_024
     unknown: Fail = Fail.CLOSED
-    call_requests_max: int = 64
+    call_requests_max: int = 16
+    calls_max: int = 3
     waiting_max: int = 20_000
     ledger_timeout_s: float = 5.0
     probe_s: float = 0.25
@@ -126,7 +127,12 @@ class Gate:
         self.copies = Copies(holds, tenancy)
         self.means = Means(totals, clock, telemetry, tenancy)
         self._settled = SettledTotals(totals, clock, telemetry, timeout_s=settings.ledger_timeout_s)
-        self._lanes = Lanes(holds, call_requests_max=settings.call_requests_max, waiting_max=settings.waiting_max)
+        self._lanes = Lanes(
+            holds,
+            call_requests_max=settings.call_requests_max,
+            calls_max=settings.calls_max,
+            waiting_max=settings.waiting_max,
+        )
         self._loading: dict[tuple[str, tuple[str, ...]], asyncio.Future[bool]] = {}
         self._probing: dict[int, asyncio.Task[None]] = {}
 
