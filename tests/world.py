@@ -31,9 +31,10 @@ from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory, mint_key
 from tollbook.pipeline.drain import Drain, DrainSettings
+from tollbook.pipeline.equations import VerifySettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver, Sender
-from tollbook.pipeline.verify import Verify, VerifySettings
+from tollbook.pipeline.verify import Verify
 from tollbook.ports.config import PriceCard
 from tollbook.pricing.quote import CountRates, TokenRates
 from tollbook.telemetry import TelemetryRecord
@@ -166,7 +167,9 @@ class World:
 
     def resolver(self) -> Resolver:
         """A resolver under the configuration as it is now."""
-        return Resolver(IntakeLimits(), FlatPrices(), self.directory.tenancy)
+        resolver = Resolver(IntakeLimits(), FlatPrices(), self.directory.tenancy)
+        resolver.under(self.directory.tenancy, self.directory.budgets)
+        return resolver
 
     def _drain(self, partition: int) -> Drain:
         rebuild = Rebuild(
@@ -274,6 +277,7 @@ class World:
             ValkeyAudit(self.store, self.keys),
             self.clock,
             VerifySettings(**settings),
+            holds=self.holds,
         )
 
     def close(self) -> None:

@@ -32,7 +32,8 @@ async def test_a_hold_is_settled_by_the_event_that_names_it(holds: HoldsCase) ->
     assert (await holds.hold("h2", holds.check(calls, 1, 1))).code is HoldCode.BUSY
     posted = await holds.post(5, meters=[holds.touch(calls, 1)], uses=[holds.use("h1", 5)])
     assert [(use.state, use.overage_nanos) for use in posted.holds] == [(HoldState.OPEN, 0)]
-    assert await holds.held() == {}
+    fields = await holds.case.store.hkeys(holds.case.keys.tenant(0, "acme"))
+    assert [field for field in fields if field.endswith(b":h")] == []
     assert await holds.pending() == {holds.day: 5, calls: 1}
     assert (await holds.hold("h2", holds.check(calls, 1, 1))).code is HoldCode.SPENT
     total = holds.total(calls, 1)
@@ -281,7 +282,7 @@ async def test_holds_named_by_the_ledger_are_ended(holds: HoldsCase) -> None:
     """What came through the inbox settled no hold in Valkey: its booking does, once, and a lease's part nothing."""
     await holds.hold("h", holds.check(holds.day, 10, 4))
     await holds.hold("l", holds.check(holds.day, 10, 4), lease=True)
-    named: Sequence[tuple[str, str]] = [("acme", "h"), ("acme", "l.1"), ("acme", "unknown"), ("other", "h")]
+    named: Sequence[tuple[str, str]] = [("acme", "h"), ("acme", "l.1"), ("acme", "l"), ("acme", "no"), ("other", "h")]
     for _ in range(2):
         await holds.settle((0, 1), totals=[Touch("acme", holds.case.open, 4)], holds=named)
         assert await holds.held() == {holds.day: 4}

@@ -151,6 +151,21 @@ async def fill(case: LedgerCase) -> None:
         SELECT n % 4, md5(n::text)::uuid, 1, 'rows' FROM generate_series(1, 8000) n
         """
     )
+    await case.execute(
+        """
+        INSERT INTO meter_total (tenant, meter, total, until_ms, partition, touched_at)
+        SELECT 't' || n % 500, 'm' || n, 1, n, n % 4, $1::timestamptz FROM generate_series(1, 20000) n
+        """,
+        case.now,
+    )
+    await case.execute(
+        """
+        INSERT INTO budget (tenant, id, scope, match, window_kind, unit, limit_amount, thresholds, action, version,
+            updated_by)
+        SELECT 't' || n % 5000, n::text, 'agent', 'a' || n, 'day', 'usd', 1, '{}', 'block', 1, 'test'
+        FROM generate_series(1, 20000) n
+        """
+    )
     await case.execute("ANALYZE")
 
 
@@ -176,7 +191,7 @@ def scanned_in(nodes: list[dict[str, object]]) -> set[str]:
     return {str(node["Relation Name"]) for node in scans}
 
 
-BIG = re.compile(r"(identity|entry)(_|$)|daily_spend|ledger_batch|inbox")
+BIG = re.compile(r"(identity|entry)(_|$)|daily_spend|ledger_batch|inbox|meter_total|budget")
 
 
 async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase) -> None:
@@ -195,6 +210,13 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
         ("open_totals", (0, case.now - timedelta(days=3), "", case.now.date(), 500), "daily_spend_open"),
         ("batch_prune", (0, 100, soon), "ledger_batch_pkey"),
         ("partition_version", (0,), "ledger_batch_pkey"),
+        ("meters_add", (0, ["agent", "run"], case.now), "budget_meter"),
+        ("catch_up_meters", (0, 19_900), "meter_total_pkey"),
+        ("catch_up_meters", (0, 19_900), "ledger_batch_pkey"),
+        ("catch_up_holds", (0, 19_900), "ledger_batch_pkey"),
+        ("meter_totals", (["t1"], ["m1"]), "meter_total_pkey"),
+        ("open_meters", (0, 19_900, "", "", 500), "meter_total_open"),
+        ("meters_prune", (0, 100, case.now - timedelta(days=35), 100), "meter_total_open"),
     ]
     async with case.pool.acquire() as connection, connection.transaction():
         resolved = case.records(*(event(id=f"e{number}") for number in range(STAGED)))[0]

@@ -71,7 +71,8 @@ async def test_the_flag_lives_until_the_latest_of_the_windows_that_are_over(hold
     await holds.budgets(budget(6), version=2)
     assert await flag_until(holds) == holds.closes
     await holds.case.limit(100, version=2)
-    await holds.case.journal.evaluate(0, [("acme", holds.case.open.day)])
+    assert await holds.case.journal.evaluate(0, [("acme", holds.case.open.day)]) == 0
+    assert await holds.case.journal.evaluate(0, [], ["acme"]) == 0
     assert await flag_until(holds) is None
 
 
@@ -106,6 +107,7 @@ async def test_a_budget_that_ends_by_itself_takes_its_flag_along(holds: HoldsCas
     assert await flag_until(holds) == int(ends.timestamp() * 1000)
     await holds.budgets(budget(5, expires_at=ends - timedelta(minutes=10)), version=2)
     assert await flag_until(holds) is None
+    assert await holds.case.journal.evaluate(0, [], ["acme"]) == 0
 
 
 async def test_a_duplicates_flag_goes_with_its_record(holds: HoldsCase) -> None:

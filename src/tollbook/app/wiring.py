@@ -148,7 +148,7 @@ class World:
     def verify(self) -> Verify:
         """The use case that proves the sums."""
         ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
-        return Verify(ledger, self.journal, counters, self.clock)
+        return Verify(ledger, self.journal, counters, self.clock, holds=self.holds)
 
     def drain(self, partition: int) -> Drain:
         """The drain of one partition."""

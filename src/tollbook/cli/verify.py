@@ -8,7 +8,8 @@ import typer
 
 from tollbook.app.wiring import World
 from tollbook.cli.stores import Data, run
-from tollbook.pipeline.verify import Equation, Outcome, render_equations
+from tollbook.pipeline.equations import Equation, Outcome
+from tollbook.pipeline.verify import render_equations
 
 BUSY = 3
 

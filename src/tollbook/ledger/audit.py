@@ -9,7 +9,7 @@ from tollbook.ledger.booking import IDENTITY_KEPT, WEEK_S, week_of
 from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.audit import Comparison, LedgerEquation, Limits, SettledDays
+from tollbook.ports.audit import Comparison, LedgerEquation, Limits, SettledDays, SettledMeters
 
 _SAMPLES_MAX = 5
 _STATEMENT_TIMEOUT_S = 3_600.0
@@ -63,12 +63,35 @@ class PostgresAudit:
             rows = await connection.fetch(self._sql["verify_open_days"], partition, now)
         return [(row["tenant_id"], row["day"]) for row in rows]
 
+    async def settled_meters(self, partition: int, meters: Sequence[tuple[str, str]]) -> SettledMeters:
+        """Totals of meters and version under one snapshot; one in which nothing is booked is left out."""
+        async with (
+            connection_of(self._pool) as connection,
+            connection.transaction(isolation="repeatable_read", readonly=True),
+        ):
+            standing = await connection.fetchrow(self._sql["partition_version"], partition)
+            names = [[tenant for tenant, _ in meters], [meter for _, meter in meters]]
+            rows = await connection.fetch(self._sql["meter_totals"], *names)
+        return SettledMeters(standing["version"], {(row["tenant"], row["meter"]): row["total"] for row in rows})
+
+    async def open_meters(self, partition: int, now: datetime) -> list[tuple[str, str]]:
+        """Meters of a partition whose window has not ended, but runs."""
+        async with connection_of(self._pool) as connection:
+            rows = await connection.fetch(self._sql["verify_open_meters"], partition, int(now.timestamp() * 1000))
+        return [(row["tenant"], row["meter"]) for row in rows]
+
     async def limits(self) -> Limits:
         """The limits as configured."""
         async with connection_of(self._pool) as connection:
             rows = await connection.fetch(self._sql["daily_limits"])
+            watched = await connection.fetch(self._sql["verify_watched"])
         every = {row["tenant"]: listing_of(row).budget.flag_limit for row in rows}
-        return Limits(every.pop(EVERYONE), every)
+        return Limits(every.pop(EVERYONE), every, {row["tenant"] for row in watched})
+
+
+_METERED = timedelta(days=75)
+"""A run kept may have begun so long ago, and an open month's call be booked with a time a little before it."""
+_RUN_KEPT = timedelta(days=35)
 
 
 def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[object, ...]]:
@@ -87,6 +110,7 @@ def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[obj
         LedgerEquation.IDENTITY_ENTRY: (_start_of(identities_from) - _ENTRY_BEFORE_ID, identities_from),
         LedgerEquation.PRICE: (ts_from,),
         LedgerEquation.VERSION: (),
+        LedgerEquation.METER_TOTAL: (max(ts_from, now - _METERED), now - _RUN_KEPT, now),
     }
 
 

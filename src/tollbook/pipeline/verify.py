@@ -8,12 +8,11 @@ nor broken.
 
 from collections.abc import Iterable, Sequence, Set
 from datetime import date
-from enum import StrEnum
-
-import msgspec
 
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.money import cents_of
+from tollbook.pipeline.equations import Equation, Outcome, Tally, VerifySettings
+from tollbook.pipeline.verify_meters import MeterAudit
 from tollbook.ports.audit import (
     Comparison,
     CountersAudit,
@@ -24,6 +23,7 @@ from tollbook.ports.audit import (
     SettledDays,
 )
 from tollbook.ports.clock import Clock
+from tollbook.ports.holds import Holds
 from tollbook.ports.journal import Journal
 
 Day = tuple[str, date]
@@ -39,90 +39,25 @@ _SIDES: dict[LedgerEquation, tuple[str, str]] = {
     LedgerEquation.IDENTITY_ENTRY: ("identities", "those that have an entry"),
     LedgerEquation.PRICE: ("entries with a price", "those whose rate card is known"),
     LedgerEquation.VERSION: ("versions of partitions", "newest transactions"),
+    LedgerEquation.METER_TOTAL: ("entries by open meter", "meter_total"),
 }
-
-
-class Outcome(StrEnum):
-    """What came of an equation. Only DIFFERS is a failure; BUSY asks for another try."""
-
-    HOLDS = "holds"
-    DIFFERS = "differs"
-    BUSY = "busy"
-
-
-class Equation(msgspec.Struct, frozen=True):
-    """Two sums that must be one, and where they are not. `busy` says why nothing could be said of (part of) it."""
-
-    name: str
-    left_name: str
-    left: int
-    right_name: str
-    right: int
-    differing: int = 0
-    differences: tuple[str, ...] = ()
-    busy: str | None = None
-
-    @property
-    def outcome(self) -> Outcome:
-        """A difference found stands, even where the rest could not be compared."""
-        if self.differing or (self.busy is None and self.left != self.right):
-            return Outcome.DIFFERS
-        return Outcome.HOLDS if self.busy is None else Outcome.BUSY
-
-
-class VerifySettings(msgspec.Struct, frozen=True):
-    """How patiently the fence is waited for, and how much is read at one go.
-
-    `settling_pause_s` lets a limit or a flag that is just changing reach the counters before it is called wrong.
-    """
-
-    days_max: int = 200
-    snapshots_max: int = 20
-    polls_max: int = 25
-    poll_s: float = 0.004
-    looks_max: int = 3
-    settling_pause_s: float = 1.2
-    journal_records_max: int = 2_000
-
-
-class _Tally:
-    """One equation between the stores while it adds up."""
-
-    def __init__(self, name: str, left_name: str, right_name: str) -> None:
-        self.name = name
-        self.sides = (left_name, right_name)
-        self.left = 0
-        self.right = 0
-        self.differing = 0
-        self.differences: list[str] = []
-        self.busy: str | None = None
-
-    def add(self, left: int, right: int, where: str) -> None:
-        self.left += left
-        self.right += right
-        if left != right:
-            self.differing += 1
-            if len(self.differences) < _SAMPLES_MAX:
-                self.differences.append(f"{where}: {left} and {right}")
-
-    def equation(self) -> Equation:
-        left_name, right_name = self.sides
-        found = (self.differing, tuple(self.differences), self.busy)
-        return Equation(self.name, left_name, self.left, right_name, self.right, *found)
 
 
 class _Tallies:
     def __init__(self) -> None:
-        self.fence = _Tally("fence", "versions the counters are set to", "versions of the ledger")
-        self.settled = _Tally("settled", "settled of kept days, nanos", "daily_spend, nanos")
-        self.pending = _Tally("pending", "pending of kept days, nanos", "deltas in the journal, nanos")
-        self.held = _Tally("held", "held of kept days, nanos", "open holds, nanos")
-        self.limit = _Tally("limit", "limits beside the counters, nanos", "limits in force, nanos")
-        self.throttled = _Tally("throttled", "throttle flags", "tenants at or over their limit")
-        self.spend = _Tally("spend", "spend keys, cents", "settled + pending, cents")
+        self.fence = Tally("fence", "versions the counters are set to", "versions of the ledger")
+        self.settled = Tally("settled", "settled of kept days, nanos", "daily_spend, nanos")
+        self.pending = Tally("pending", "pending of kept days, nanos", "deltas in the journal, nanos")
+        self.held = Tally("held", "held of kept days and meters", "open holds")
+        self.meter_settled = Tally("meter_settled", "settled of kept meters", "meter_total")
+        self.meter_pending = Tally("meter_pending", "pending of kept meters", "deltas in the journal")
+        self.limit = Tally("limit", "limits beside the counters, nanos", "limits in force, nanos")
+        self.throttled = Tally("throttled", "throttle flags", "tenants at or over their limit")
+        self.spend = Tally("spend", "spend keys, cents", "settled + pending, cents")
 
-    def every(self) -> tuple[_Tally, ...]:
-        return (self.fence, self.settled, self.pending, self.held, self.limit, self.throttled, self.spend)
+    def every(self) -> tuple[Tally, ...]:
+        of_days = (self.fence, self.settled, self.pending, self.held)
+        return (*of_days, self.meter_settled, self.meter_pending, self.limit, self.throttled, self.spend)
 
 
 class Verify:
@@ -135,12 +70,15 @@ class Verify:
         counters: CountersAudit,
         clock: Clock,
         settings: VerifySettings | None = None,
+        *,
+        holds: Holds,
     ) -> None:
         self._ledger = ledger
         self._journal = journal
         self._counters = counters
         self._clock = clock
         self._settings = settings or VerifySettings()
+        self._meters = MeterAudit(ledger, journal, holds, clock, self._settings)
 
     async def run(self, partitions: Iterable[int], since: date | None = None) -> list[Equation]:
         """Every equation; `since` leaves out what Postgres keeps of earlier days. The counters are compared whole.
@@ -171,6 +109,9 @@ class Verify:
             await self._settled(partition, chunk, owed, tallies)
             await self._pending(partition, chunk, tallies)
             await self._shown(partition, chunk, tallies)
+        await self._meters.compare(
+            partition, days, settled=tallies.meter_settled, pending=tallies.meter_pending, held=tallies.held
+        )
 
     async def _kept_days(self, partition: int) -> set[Day]:
         days: set[Day] = set()
@@ -231,7 +172,6 @@ class Verify:
         for day in audit.days:
             where = _name((day.tenant, day.day))
             tallies.pending.add(day.pending_nanos, day.journal_nanos, where)
-            tallies.held.add(day.held_nanos, 0, where)
 
     async def _shown(self, partition: int, days: Sequence[Day], tallies: _Tallies) -> None:
         """What the outside sees. It follows a change within a second, so it is looked at more than once."""
@@ -271,7 +211,10 @@ class _Shown:
         pairs: list[tuple[str, int, int]] = []
         if self._open:
             pairs.append(("limit", -1 if limit is None else limit, self._limits.of(self._day[0])))
-            pairs.append(("throttled", int(kept.throttled), int(limit is not None and self._spent >= limit)))
+            reached = limit is not None and self._spent >= limit
+            # With a limit of another window the flag may stand without the day's being reached.
+            owed = kept.throttled if self._limits.watches(self._day[0]) and not reached else reached
+            pairs.append(("throttled", int(kept.throttled), int(owed)))
         if self._open or (kept.spend_cents is not None and kept.settled_nanos is not None):
             # The key of a closed day may have expired; an absent one shows nothing, which -1 stands for.
             shown = -1 if kept.spend_cents is None else kept.spend_cents

@@ -1,6 +1,6 @@
 """What `verify` asks of both stores: sums recomputed from entries, and the counters as the outside sees them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple, Protocol
@@ -17,6 +17,7 @@ class LedgerEquation(StrEnum):
     IDENTITY_ENTRY = "identity_entry"
     PRICE = "price"
     VERSION = "version"
+    METER_TOTAL = "meter_total"
 
 
 class Comparison(NamedTuple):
@@ -35,15 +36,27 @@ class SettledDays(NamedTuple):
     nanos: Mapping[tuple[str, date], int]
 
 
+class SettledMeters(NamedTuple):
+    """Committed totals of some meters and the version of the partition they are true for."""
+
+    version: int
+    totals: Mapping[tuple[str, str], int]
+
+
 class Limits(NamedTuple):
-    """The daily limits in force, nano-dollars."""
+    """The daily limits in force, nano-dollars, and whose flag other budgets may raise ('' is everyone's)."""
 
     default_nanos: int
     own_nanos: Mapping[str, int]
+    watched: Set[str] = frozenset()
 
     def of(self, tenant: str) -> int:
         """The tenant's own limit or the default."""
         return self.own_nanos.get(tenant, self.default_nanos)
+
+    def watches(self, tenant: str) -> bool:
+        """Whether the tenant's flag may stand for another budget than its day's."""
+        return not self.watched.isdisjoint({tenant, ""})
 
 
 class LedgerAudit(Protocol):
@@ -59,6 +72,14 @@ class LedgerAudit(Protocol):
 
     async def open_days(self, partition: int, now: datetime) -> list[tuple[str, date]]:
         """Days of a partition in which something is booked and whose window has not ended."""
+        ...
+
+    async def settled_meters(self, partition: int, meters: Sequence[tuple[str, str]]) -> SettledMeters:
+        """Totals of meters and version under one snapshot; one in which nothing is booked is left out."""
+        ...
+
+    async def open_meters(self, partition: int, now: datetime) -> list[tuple[str, str]]:
+        """Meters of a partition whose window has not ended, but runs."""
         ...
 
     async def limits(self) -> Limits:

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from tests.world import World, event
-from tollbook.pipeline.verify import Equation, Outcome, render_equations
+from tollbook.pipeline.equations import Equation, Outcome
+from tollbook.pipeline.verify import render_equations
 
 
 @pytest.fixture

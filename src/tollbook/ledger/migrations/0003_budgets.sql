@@ -38,6 +38,8 @@ CREATE TABLE budget (
 
 CREATE INDEX budget_scope ON budget (scope) WHERE id <> 'daily';
 
+CREATE INDEX budget_of_run ON budget (window_kind) WHERE window_kind = 'run';
+
 CREATE INDEX budget_ends ON budget (expires_at) WHERE expires_at IS NOT NULL;
 
 -- Every change, whole: terms are the budget as JSON, null for a removal.

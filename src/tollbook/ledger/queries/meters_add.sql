@@ -1,11 +1,16 @@
 -- Adds the batch to each meter that a budget names, and answers the new totals: what settle sets in Valkey. The
--- tenant's day in dollars is not among them: that one is daily_spend. Calls alike are added up before budgets are looked for.
+-- tenant's day in dollars is not among them: that one is daily_spend. Calls alike in
+-- what budgets ask for are added up before budgets are looked for.
 -- $1 partition, $2 scopes that budgets name (`partition.meter_scopes`), $3 instant of this transaction
 -- Rows: tenant, meter, total, until_ms. Lock order: by key.
 -- Index: budget_meter, a probe a scope; meter_total_pkey; the update is HOT, no indexed column changes
 WITH call AS (
     SELECT
-        s.tenant, s.agent, s.roles, s.model, s.run, CASE WHEN 'tag' = ANY($2::text[]) THEN s.tags END AS tags, s.day,
+        s.tenant, CASE WHEN 'instance' = ANY($2::text[]) THEN s.agent ELSE '' END AS agent,
+        CASE WHEN 'agent' = ANY($2::text[]) THEN s.roles ELSE '' END AS roles,
+        CASE WHEN 'model' = ANY($2::text[]) THEN s.model ELSE '' END AS model,
+        CASE WHEN $2::text[] && '{run,instance}' THEN s.run END AS run,
+        CASE WHEN 'tag' = ANY($2::text[]) THEN s.tags END AS tags, s.day,
         s.window_start, s.window_end, date_trunc('minute', ledger_counted_at(s.ts, s.hold), 'UTC') AS counted_at,
         sum(s.cost_nanos) AS nanos, sum(s.input::bigint + s.output) AS tokens, count(*) AS calls
     FROM staging s
