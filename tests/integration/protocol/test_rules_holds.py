@@ -20,11 +20,18 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def gate(world: World) -> Holding:
-    await world.journal.rebuild_begin(0, "first")
-    standing = await world.ledger.standing(0)
-    opening = {"ledger_epoch": standing.ledger_epoch, "version": standing.version, "quarantine_ms": 0}
-    assert await world.journal.rebuild_open(0, "first", **opening)
+    await world.drain_dry()
     return Holding(world)
+
+
+async def test_rule_05_counters_opened_for_the_first_time_have_no_holds_to_wait_for(world: World) -> None:
+    """A new ledger admits strict holds at once, and waits after any later loss, though nothing was ever booked."""
+    await world.drain_dry()
+    gate = Holding(world)
+    gate.strict = True
+    assert (await gate.hold("a", 2)).code is HoldCode.HELD
+    await rebuilt(world)
+    assert (await gate.hold("b", 4)).code is HoldCode.QUARANTINED
 
 
 async def rebuilt(world: World) -> None:
