@@ -14,18 +14,24 @@ from tollbook.journal.holds import ValkeyHolds
 from tollbook.pipeline.rebuild import RebuildSettings
 from tollbook.ports.holds import HoldCode, HoldState
 from tollbook.ports.journal import Used
-from tollbook.ports.ledger import Batch
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
 async def gate(world: World) -> Holding:
-    await world.journal.rebuild_begin(0, "first")
-    standing = await world.ledger.standing(0)
-    opening = {"ledger_epoch": standing.ledger_epoch, "version": standing.version, "quarantine_ms": 0}
-    assert await world.journal.rebuild_open(0, "first", **opening)
+    await world.drain_dry()
     return Holding(world)
+
+
+async def test_rule_05_counters_opened_for_the_first_time_have_no_holds_to_wait_for(world: World) -> None:
+    """A new ledger admits strict holds at once, and waits after any later loss, though nothing was ever booked."""
+    await world.drain_dry()
+    gate = Holding(world)
+    gate.strict = True
+    assert (await gate.hold("a", 2)).code is HoldCode.HELD
+    await rebuilt(world)
+    assert (await gate.hold("b", 4)).code is HoldCode.QUARANTINED
 
 
 async def rebuilt(world: World) -> None:
@@ -48,8 +54,6 @@ async def test_rule_04_counters_that_were_lost_admit_nothing(world: World, gate:
 
 async def test_rule_05_a_rebuild_waits_for_the_holds_it_cannot_know(world: World, gate: Holding) -> None:
     """hold 2; FLUSHALL; rebuild; hold 4: strict holds and leases wait until the lost ones must have ended."""
-    # A ledger in which nothing was ever committed has never had counters that could be lost.
-    await world.ledger.book(0, Batch((), (), (), 0), world.clock.now())
     assert (await gate.hold("a", 2)).code is HoldCode.HELD
     await rebuilt(world)
     assert (await gate.hold("lease", 4, lease=True)).code is HoldCode.QUARANTINED
