@@ -4,12 +4,20 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pytest
 import requests
 
-from tests.integration.e2e.running import PATIENCE_S, Ledger
+from tests.integration.e2e.running import PATIENCE_S, Ledger, running
 from tollbook.embedded.process import wait_until
 
 CALL = {"agent": "planner", "model": "claude-opus-4-7", "input_tokens": 1_000, "max_output_tokens": 100}
+
+
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
+    """A ledger of its own: where others have lost the store, strict holds wait for ten minutes, as they must."""
+    with running(tmp_path_factory.mktemp("gate") / "data") as up:
+        yield up
 
 
 def states(answer: requests.Response) -> Iterator[dict[str, Any]]:
