@@ -17,6 +17,7 @@ from tollbook.client.errors import SpoolFull, SpoolUnusable
 from tollbook.client.turn import turn
 
 _BUSY_S = 10.0
+_WAL_AGAIN_S = 0.005
 _PAGE_BYTES = 4_096
 # What it takes to work a full spool off needs room beyond the bound that holds for adding to it.
 _SLACK_PAGES = 2_048
@@ -251,11 +252,26 @@ class Spool:
 
     def _connect(self, pages_max: int) -> sqlite3.Connection:
         connection = sqlite3.connect(self.path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._fsync else 'NORMAL'}")
         connection.execute(f"PRAGMA max_page_count = {pages_max}")
         connection.execute("PRAGMA wal_autocheckpoint = 0")
         return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch the file to WAL. SQLite does not wait for a lock here: two processes that open a new file at one moment
+    would each be told at once that it is locked."""
+    given_up = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > given_up:
+                raise
+            time.sleep(_WAL_AGAIN_S)
+        else:
+            return
 
 
 @cache

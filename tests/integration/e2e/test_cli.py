@@ -151,7 +151,9 @@ def test_a_file_of_budgets_is_applied(ledger: Ledger, tenant: str, tmp_path: Pat
 def test_a_time_zone_as_the_command_sets_it(ledger: Ledger, tenant: str) -> None:
     """The zone is in force from the tenant's next midnight on, as the API says too."""
     text = said("tenant", "time-zone", tenant, "Asia/Kolkata", data=ledger.data)
-    shown = ledger.get(f"/v1/tenants/{tenant}/time-zone")
+    path = f"/v1/tenants/{tenant}/time-zone"
+    ledger.await_true(lambda: ledger.get(path)["next_from"] is not None)
+    shown = ledger.get(path)
     assert text == f"from {shown['next_from']} on, days of {tenant} end at midnight of Asia/Kolkata"
     assert (shown["time_zone"], shown["next_time_zone"]) == ("UTC", "Asia/Kolkata")
 

@@ -1,5 +1,6 @@
 """The file that events wait in."""
 
+import sqlite3
 import threading
 from pathlib import Path
 
@@ -26,6 +27,26 @@ def test_events_wait_in_order_and_leave_one_by_one(spool: Spool) -> None:
     status = spool.status()
     assert (status.waiting, status.dead) == (2, 1)
     assert [row[:3] for row in spool.dead()] == [("e2", "why", "because")]
+
+
+def test_a_new_file_that_another_process_is_just_making_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite itself answers "locked" at once where a file is switched to WAL while somebody writes it."""
+    making = sqlite3.connect(tmp_path / "o.db", isolation_level=None)
+    making.execute("CREATE TABLE t (x)")
+    making.execute("BEGIN IMMEDIATE")
+    waited: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waited.append(seconds)
+        making.execute("COMMIT")
+
+    monkeypatch.setattr("tollbook.client.spool.time.sleep", sleep)
+    spool = Spool(tmp_path / "o.db", bytes_max=1 << 20)
+    spool.add("e1", b"{}")
+    assert len(waited) == 1
+    making.close()
 
 
 def test_what_was_added_is_seen_by_another_process(spool: Spool) -> None:
