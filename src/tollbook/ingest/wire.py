@@ -214,6 +214,10 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
     }
     fields: list[Any] = []
     for field in msgspec.structs.fields(Event):
+        if field.name not in KINDS:
+            # No field of the native payload: set by dialects alone.
+            fields.append((field.name, None, None))
+            continue
         type_ = types[KINDS[field.name]]
         if field.default is msgspec.NODEFAULT:
             fields.append((field.name, type_))
