@@ -27,9 +27,10 @@ from tollbook.embedded.process import wait_until
 
 LIMITS = {"acme": 2 * 10**7, "hooli": 5 * 10**8, "stark": 1}
 SERVES, DRAINS, SENDERS = 2, 2, 4
-# The receiver's worker is started again by its parent, every other target by this program.
+# The workers of a receiver that has several are started again by it, every other target by this program.
+WORKERS = {"serve-0": 2}
 WEIGHTS = {
-    "serve-0": 2, "serve-1": 2, "worker-0": 1, "worker-1": 1, "drain-0": 4, "drain-1": 4, "valkey": 3, "postgres": 3,
+    "serve-0": 2, "serve-1": 2, "worker-0": 2, "drain-0": 4, "drain-1": 4, "valkey": 3, "postgres": 3,
 }  # fmt: skip
 DOWN_S = {"serve": 1.5, "drain": 1.0, "valkey": 1.2, "postgres": 1.2, "worker": 0.0}
 # Time to come back before the same target is hit again: half of the time it is hit while it starts.
@@ -143,7 +144,7 @@ def run(directory: Path, seed: str, kills: int, say: Callable[[str], None]) -> O
     """Start a system, send and let the storm loose, wait for rest, audit."""
     faults = schedule(seed, kills)
     started = time.monotonic()
-    system = System(directory, serves=SERVES, drains=DRAINS, partitions=3, limits=LIMITS)
+    system = System(directory, serves=SERVES, drains=DRAINS, partitions=3, limits=LIMITS, workers=WORKERS)
     with system.running():
         say(f"up after {time.monotonic() - started:.1f} s; {len(faults)} faults, {kills} of them kills")
         senders = system.senders(SENDERS, seed, ledger_share=0.15)

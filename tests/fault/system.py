@@ -45,7 +45,7 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """The id of the process that was started; a receiver's workers are its children."""
+        """The id of the process that was started; the workers of a receiver that has several are its children."""
         return self._child.pid
 
     @property
@@ -59,8 +59,8 @@ class Process:
             self._started = True
 
     def workers(self) -> list[int]:
-        """The processes of a receiver that serve requests."""
-        return descendants(self._child.pid)
+        """The processes of a receiver that serve requests for it; none where it serves them itself."""
+        return [pid for pid in descendants(self._child.pid) if b"spawn_main" in _command_of(pid)]
 
     def kill(self) -> None:
         """Kill the process itself with SIGKILL; what it started is left to itself, at the latest until `stop`."""
@@ -110,7 +110,8 @@ class Verdict(NamedTuple):
 class System:
     """Both stores, receivers and drains on data of their own. `limits` are daily limits in nano-dollars by tenant.
 
-    `route` gives the URL under which the roles reach a store; everything else reaches it directly.
+    `workers` by the name of a receiver (`serve-0`) where it is to have several. `route` gives the URL under which the
+    roles reach a store; everything else reaches it directly.
     """
 
     def __init__(
@@ -123,6 +124,7 @@ class System:
         limits: Mapping[str, int] | None = None,
         valkey_settings: Mapping[str, str] | None = None,
         settings: Mapping[str, object] | None = None,
+        workers: Mapping[str, int] | None = None,
         route: Callable[[str], str] = str,
     ) -> None:
         self.directory = directory
@@ -132,6 +134,7 @@ class System:
         self._counts = {"serve": serves, "drain": drains}
         self._valkey_settings = valkey_settings
         self._settings = settings or {}
+        self._workers = workers or {}
         self._route = route
         self._urls: dict[str, object] = {}
         self.serves: list[Process] = []
@@ -172,8 +175,9 @@ class System:
         """What one process gets: a port of its own, a directory for its metrics."""
         metrics = self.directory / f"metrics-{role}-{number}"
         metrics.mkdir(exist_ok=True)
+        workers = self._workers.get(f"{role}-{number}", self.settings.workers)
         return msgspec.structs.replace(
-            self.settings, **self._urls, host=HOST, port=free_port(HOST), metrics_dir=str(metrics)
+            self.settings, **self._urls, host=HOST, port=free_port(HOST), metrics_dir=str(metrics), workers=workers
         )
 
     def await_ready(self) -> None:

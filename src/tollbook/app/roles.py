@@ -8,41 +8,56 @@ import tempfile
 from typing import NoReturn
 
 import msgspec
+import uvicorn
 import uvloop
-from granian import Granian
-from granian.constants import Interfaces, Loops
-from granian.log import LogLevels
 from prometheus_client import start_http_server
 
 from tollbook.app.config import Settings
+from tollbook.app.door import Door
 from tollbook.app.drains import Drains
 from tollbook.app.observe import configure_logs
 from tollbook.app.wiring import World
 
 _WORKER_STOP_S = 10
+_IDLE_S = 75
+"""How long a connection may say nothing between two requests: longer than load balancers keep theirs."""
+_WORKER_SILENT_S = 30
+"""How long a worker among several may owe its supervisor a sign of life: a busy machine is no hung worker."""
 
 
 def serve(settings: Settings) -> None:
-    """Serve the API until a signal stops it; a worker that dies is started again."""
+    """Serve the API until a signal stops it; one worker among several that dies is started again."""
     settings.require_stores()
     if settings.workers > 1 and not settings.metrics_dir:
         restart_sharing_metrics(settings)
     settings.export()
-    Granian(
-        "tollbook.app.asgi:build",
-        factory=True,
-        address=settings.host,
+    configure_logs(settings.log_level, settings.log_format)
+    serve_http("tollbook.app.asgi:build", settings, factory=True)
+
+
+def serve_http(application: str, settings: Settings, *, factory: bool) -> None:
+    """Serve an ASGI application, named as `module:attribute`, as tollbook's own is served."""
+    uvicorn.run(
+        application,
+        factory=factory,
+        host=settings.host,
         port=settings.port,
-        interface=Interfaces.ASGI,
         workers=settings.workers,
-        loop=Loops.uvloop,
-        log_level=LogLevels.warning,
+        loop="uvloop",
+        http=Door,
+        ws="none",
+        lifespan="on",
+        # Logs go the way of all others; who asked for what is not among them.
+        log_config=None,
+        access_log=False,
+        # Nothing here looks at who connects, so nobody is believed who says so.
+        proxy_headers=False,
+        server_header=False,
         backlog=2_048,
-        respawn_failed_workers=True,
-        # A worker that is asked to end while it still starts does not hear it.
-        workers_kill_timeout=_WORKER_STOP_S,
-        websockets=False,
-    ).serve()
+        timeout_keep_alive=_IDLE_S,
+        timeout_graceful_shutdown=_WORKER_STOP_S,
+        timeout_worker_healthcheck=_WORKER_SILENT_S,
+    )
 
 
 def restart_sharing_metrics(settings: Settings) -> NoReturn:

@@ -35,7 +35,7 @@ from tests.integration.e2e.running import (
 from tollbook.embedded import privileges
 from tollbook.embedded.home import choose_port
 from tollbook.embedded.privileges import ServiceUser
-from tollbook.embedded.process import descendants, is_alive, wait_until
+from tollbook.embedded.process import descendants, wait_until
 
 EVENT = {"tenant": "acme", "agent": "planner", "input": 1200, "output": 340, "model": "claude-opus-4-7"}
 
@@ -149,19 +149,13 @@ def test_a_second_up_on_the_same_data_is_refused(ledger: Ledger) -> None:
     ledger.send({**EVENT, "tenant": "second-up"})
 
 
-def worker_of(ledger: Ledger) -> int:
-    """The process that answers HTTP: the child of `serve`."""
-    (worker,) = (pid for pid in descendants(ledger.role("serve")) if is_alive(pid))
-    return worker
-
-
 def drain_of(ledger: Ledger) -> int:
     """The process that books."""
     return ledger.role("drain")
 
 
 def serve_of(ledger: Ledger) -> int:
-    """The process that watches over the workers."""
+    """The process that answers HTTP."""
     return ledger.role("serve")
 
 
@@ -170,7 +164,7 @@ def test_killed_roles_come_back(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with running(data) as ledger:
         expected = []
-        for role in (worker_of, drain_of, serve_of):
+        for role in (drain_of, serve_of):
             expected += [f"{role.__name__}-{number}" for number in range(50)]
             ledger.send([{**EVENT, "id": name} for name in expected])
             killed = role(ledger)
@@ -198,7 +192,7 @@ def booked_ids(ledger: Ledger) -> list[tuple[str]]:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child of its parent's death")
 def test_kill_of_up_leaves_nothing_running(tmp_path: Path) -> None:
-    """kill -9 of up itself: roles, workers and stores go by themselves, and the same port and data serve the next.
+    """kill -9 of up itself: roles and stores go by themselves, and the same port and data serve the next.
 
     What was acknowledged just before, and not yet booked, is in the ledger of the next start, once.
     """
