@@ -91,8 +91,8 @@ async def test_alerts_read_big_tables_by_their_indexes(case: LedgerCase) -> None
     now, some = case.now, [uuid4()]
     statements: list[tuple[str, tuple[object, ...], str]] = [
         ("alert_waits", (0, now), "alert_throttle_engaged"),
-        ("alert_totals_changed", (0, 19_900), "ledger_batch_pkey"),
-        ("alert_totals_changed", (0, 19_900), "daily_spend_pkey"),
+        ("alert_totals_changed", (0, 19_900, 76), "ledger_batch_pkey"),
+        ("alert_totals_changed", (0, 19_900, 76), "daily_spend_pkey"),
         ("alert_totals_of", (0, ["t1"], now, 1), "daily_spend_pkey"),
         ("alert_throttles_of", (["t1"], ["day:2026-01-01"]), "alert_throttle_pkey"),
         ("alert_throttles_ending", (0, now - timedelta(days=1), ["t1"], False), "alert_throttle_engaged"),

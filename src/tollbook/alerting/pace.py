@@ -60,6 +60,12 @@ class Pace:
         return samples
 
 
+def near_per_mille(burn_rate_minutes: int) -> int:
+    """The share of its limit below which no total reaches it within so many minutes at a pace known long enough."""
+    known_s = _KNOWN_MIN // _SECOND
+    return 1000 * known_s // (known_s + burn_rate_minutes * 60)
+
+
 def _base(samples: deque[Sample], spent: Spent, now: datetime) -> Sample:
     start = spent.window.start
     if start is not None and start > now - SPAN:

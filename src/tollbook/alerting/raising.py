@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 import msgspec
 
 from tollbook.alerting.judge import Candidate, burn, thresholds, throttled, unpriced
-from tollbook.alerting.pace import Pace
+from tollbook.alerting.pace import Pace, near_per_mille
 from tollbook.domain.alert import Alert, Spent, Throttle
 from tollbook.domain.errors import StoreError
 from tollbook.domain.meter_parts import parts_of, window_named
@@ -107,7 +107,8 @@ class Raiser:
         now = self._clock.now()
         raised: list[Raised] = []
         judged: set[tuple[str, str]] = set()
-        async for page in turn.totals(now - self._settings.late_max, now):
+        near = near_per_mille(self._settings.burn_rate_minutes)
+        async for page in turn.totals(now - self._settings.late_max, now, near):
             judged.update((total.tenant, total.meter) for total in page)
             raised += await self._keep(turn, await self._judge(turn, page), learned)
             raised += await self._keep(turn, await self._judge_models(turn, page, learned), learned)

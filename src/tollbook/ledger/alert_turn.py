@@ -58,8 +58,14 @@ class PostgresTurn:
         to = (standing["ledger_epoch"], standing["version"], standing["config_version"])
         await self._connection.execute(self._sql["alert_cursor_move"], self._partition, *to)
 
-    async def totals(self, closed_after: datetime, now: datetime) -> AsyncIterator[Sequence[Total]]:
-        """Pages of the totals that changed, or whose budgets did; all open ones where that is not known."""
+    async def totals(
+        self, closed_after: datetime, now: datetime, near_per_mille: int
+    ) -> AsyncIterator[Sequence[Total]]:
+        """Pages of the totals that changed, or whose budgets did; all open ones where that is not known.
+
+        Days in dollars below that share of their limit and below their thresholds are left out where nothing else
+        speaks for them.
+        """
         standing = self._standing
         if standing["known_version"] is None:
             # Of what rang before anybody looked, only what still matters rings now.
@@ -69,7 +75,7 @@ class PostgresTurn:
             and standing["known_version"] >= standing["oldest"] - 1
             and not self._everyone
         ):
-            async for page in self._changed(closed_after):
+            async for page in self._changed(closed_after, near_per_mille):
                 yield page
             return
         async for page in self._open("alert_totals_open", "day", closed_after, ("", date.min)):
@@ -88,8 +94,9 @@ class PostgresTurn:
                 return
             last = (rows[-1]["tenant"], rows[-1][column])
 
-    async def _changed(self, closed_after: datetime) -> AsyncIterator[Sequence[Total]]:
-        rows = await self._fetch("alert_totals_changed", self._partition, self._standing["known_version"])
+    async def _changed(self, closed_after: datetime, near_per_mille: int) -> AsyncIterator[Sequence[Total]]:
+        known_version = self._standing["known_version"]
+        rows = await self._fetch("alert_totals_changed", self._partition, known_version, near_per_mille)
         changed = _totals(rows)
         for start in range(0, len(changed), _PAGE_ROWS):
             yield changed[start : start + _PAGE_ROWS]

@@ -38,8 +38,12 @@ class Raised(NamedTuple):
 class Turn(Protocol):
     """One transaction of a partition's raiser; what it did is kept where its context ends without an exception."""
 
-    def totals(self, closed_after: datetime, now: datetime) -> AsyncIterator[Sequence[Total]]:
-        """Pages of the totals that changed, or whose budgets did; all open ones where that is not known."""
+    def totals(self, closed_after: datetime, now: datetime, near_per_mille: int) -> AsyncIterator[Sequence[Total]]:
+        """Pages of the totals that changed, or whose budgets did; all open ones where that is not known.
+
+        Days in dollars below that share of their limit and below their thresholds are left out where nothing else
+        speaks for them.
+        """
         ...
 
     async def throttles(self, totals: Collection[Total]) -> dict[tuple[str, str], Throttle]:
