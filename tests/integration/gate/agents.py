@@ -4,20 +4,31 @@ Each asks for a hold of a random size, makes a call that costs no more than was 
 """
 
 import asyncio
+import contextlib
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from random import Random
+from typing import BinaryIO
 
 import msgspec
 
 from tests.world import PRICED_MODEL, World, event
+from tollbook.app.clock import SystemClock
 from tollbook.domain.budget import Fail
 from tollbook.domain.decision import Decision, Verdict
+from tollbook.domain.errors import JournalUnavailable, StoreError
+from tollbook.domain.event import Event
 from tollbook.enforcement.asks import Ask
+from tollbook.pipeline.accept import Intake, IntakeSettings
+from tollbook.pipeline.resolve import Sender
 
 ROOT = Path(__file__).parents[3]
+HALT, GO = b"halt\n", b"go\n"
+HALTED = "halted"
 SMALLEST = (50, 50)
 """Input and output tokens of the smallest call."""
 
@@ -32,6 +43,8 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     seed: int
     paths: tuple[str, ...] = ("planner",)
     run: str | None = None
+    outlives_losses: bool = False
+    """Reports until the ledger has it, as the SDK's outbox does."""
 
 
 class Spent(msgspec.Struct, frozen=True):
@@ -50,7 +63,13 @@ class Agents:
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet
-        self._world = World(fleet.postgres_url, fleet.valkey_url, fleet.prefix)
+        world = self._world = World(fleet.postgres_url, fleet.valkey_url, fleet.prefix)
+        # Waits for a commit in real time.
+        self._intake = Intake(world.journal, world.ledger, SystemClock(), world.telemetry, IntakeSettings())
+        self._going = asyncio.Event()
+        self._going.set()
+        self._standing = 0
+        self._waiting: list[str] = []
         self._calls = self._tokens = self._busy = self._unsure = self._degraded = self._released = 0
 
     def spend(self) -> Spent:
@@ -58,6 +77,26 @@ class Agents:
         self._world.run(self._all())
         self._world.close()
         return Spent(self._calls, self._tokens, self._busy, self._unsure, self._degraded, self._released)
+
+    def obey(self, orders: BinaryIO) -> None:
+        """Follow the orders of the parent, a line each, from a thread of its own."""
+        for order in orders:
+            self._world.runner.get_loop().call_soon_threadsafe(self._halt if order == HALT else self._go)
+
+    def _halt(self) -> None:
+        self._going.clear()
+        self._stand(0)
+
+    def _go(self) -> None:
+        self._standing -= len(self._waiting)
+        self._waiting.clear()
+        self._going.set()
+
+    def _stand(self, agents: int) -> None:
+        """Count those that make no call until they are told to go on; the parent hears when that is all of them."""
+        self._standing += agents
+        if self._standing == self._fleet.agents and not self._going.is_set():
+            print(HALTED, flush=True)
 
     async def _all(self) -> None:
         fleet, paths = self._fleet, self._fleet.paths
@@ -67,6 +106,10 @@ class Agents:
     async def _agent(self, random: Random, path: str) -> None:
         smallest_only = False
         while True:
+            if not self._going.is_set():
+                self._waiting.append(path)
+                self._stand(1)
+                await self._going.wait()
             size = SMALLEST if smallest_only else (random.randint(50, 2_000), random.randint(50, 4_000))
             decision = await self._held(random, path, size)
             match decision.verdict:
@@ -74,6 +117,7 @@ class Agents:
                     await self._call(random, path, size, decision)
                 case Verdict.SPENT:
                     if smallest_only:
+                        self._stand(1)
                         return
                     smallest_only = True
                 case Verdict.BUSY:
@@ -101,15 +145,37 @@ class Agents:
         granted = size[1] if decision.granted_max_output_tokens is None else decision.granted_max_output_tokens
         self._degraded += decision.verdict is Verdict.ALLOW_DEGRADED
         if random.random() < 0.02:
-            await self._world.gate.release("acme", decision.hold.id, None)
+            await self._release(decision.hold.id)
             self._released += 1
             return
         # The smallest call costs all that it holds, so that the budget's end can be told.
         output = granted if size == SMALLEST else random.randint(0, granted)
         call = event(agent=path, run=self._fleet.run, input=size[0], output=output, hold=decision.hold.id)
-        await self._world.accepting([call])
+        if self._fleet.outlives_losses:
+            await self._report(msgspec.structs.replace(call, id=decision.hold.id))
+        else:
+            await self._world.accepting([call])
         self._calls += 1
         self._tokens += size[0] + output
+
+    async def _release(self, hold_id: str) -> None:
+        while True:
+            try:
+                await self._world.gate.release("acme", hold_id, None)
+            except JournalUnavailable:
+                # Valkey is being killed: a release that is not heard would hold its room for a minute.
+                continue
+            return
+
+    async def _report(self, call: Event) -> None:
+        """Report one call until the ledger has it."""
+        resolved = None
+        while resolved is None:
+            resolved = self._world.resolver().resolve([call], None, Sender(), self._world.clock.now())
+            try:
+                await self._intake.accept(resolved, "ledger")
+            except StoreError:
+                resolved = None
 
 
 def spend(fleets: Sequence[Fleet]) -> "Spending":
@@ -122,20 +188,48 @@ class Spending:
 
     def __init__(self, processes: "list[subprocess.Popen[bytes]]") -> None:
         self._processes = processes
+        self._told: dict[int, bytes] = {}
 
     @property
     def at_work(self) -> bool:
         """Whether any of them still is."""
         return any(process.poll() is None for process in self._processes)
 
+    def halt(self) -> None:
+        """Return once no call is under way any more: every agent has reported and waits, or is through."""
+        self._order(HALT)
+        for process in self._processes:
+            told = _line(process)
+            if told != f"{HALTED}\n".encode():
+                self._told[process.pid] = told
+
+    def go_on(self) -> None:
+        """Let them go on."""
+        self._order(GO)
+
     def spent(self) -> list[Spent]:
         """What each came to, at the end."""
         found = []
         for process in self._processes:
-            told, _ = process.communicate()
-            assert process.returncode == 0
+            told = self._told.get(process.pid) or _line(process)
+            assert process.wait() == 0
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
             found.append(msgspec.json.decode(told, type=Spent))
         return found
+
+    def _order(self, order: bytes) -> None:
+        for process in self._processes:
+            assert process.stdin is not None
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(order)
+                process.stdin.flush()
+
+
+def _line(process: "subprocess.Popen[bytes]") -> bytes:
+    assert process.stdout is not None
+    return process.stdout.readline()
 
 
 def _started(fleet: Fleet) -> "subprocess.Popen[bytes]":
@@ -146,12 +240,20 @@ def _started(fleet: Fleet) -> "subprocess.Popen[bytes]":
         stdout=subprocess.PIPE,
     )
     assert process.stdin is not None
-    process.stdin.write(msgspec.json.encode(fleet))
-    process.stdin.close()
-    process.stdin = None
+    process.stdin.write(msgspec.json.encode(fleet) + b"\n")
+    process.stdin.flush()
     return process
 
 
+def main() -> None:
+    """Spend as ordered on standard input, and obey what comes there meanwhile."""
+    orders = sys.stdin.buffer
+    agents = Agents(msgspec.json.decode(orders.readline(), type=Fleet))
+    threading.Thread(target=agents.obey, args=(orders,), daemon=True).start()
+    print(msgspec.json.encode(agents.spend()).decode(), flush=True)
+    # The thread that reads orders holds a lock that an orderly end would wait for.
+    os._exit(0)
+
+
 if __name__ == "__main__":
-    ordered = msgspec.json.decode(sys.stdin.buffer.read(), type=Fleet)
-    print(msgspec.json.encode(Agents(ordered).spend()).decode())
+    main()
