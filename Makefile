@@ -73,8 +73,9 @@ bench: setup ## measure throughput and latency
 chaos: setup ## kill processes N times (N=25) and prove that the sums still hold
 	$(BIN)/python -m tests.fault.chaos --kills $(N)
 
-soak: setup ## run for MINUTES (60) under full load and report the memory of each process
+soak: setup ## run for MINUTES (60) under full load, report each process's memory, then refuse no call that had room
 	$(BIN)/python -m bench memory_flat --minutes $(MINUTES)
+	$(BIN)/python -m tests.fault.soak --minutes $(MINUTES)
 
 # The tool that makes the lock is itself locked, in an environment of its own: it pins pip, which no other needs.
 .venv-lock/.requirements: requirements/lock.txt

@@ -213,8 +213,15 @@ class Gate:
 
     async def open_holds(self, tenant: str, count: int) -> list[tuple[HoldView, HoldContext | None]]:
         """The tenant's open holds by expiry, `count` at most."""
+        await self.end_due(tenant)
         found = await self._holds.open_holds(self._tenancy().partition_of(tenant), tenant, count)
         return [(view, unpacked(view.context)) for view in found]
+
+    async def end_due(self, tenant: str) -> None:
+        """End holds whose time is over, as the tenant's next hold would: whoever looks must not see them held."""
+        partition, ended = self._tenancy().partition_of(tenant), 0
+        while await self._holds.expire(partition, tenant) and ended < _EXPIRING_MAX:
+            ended += 1
 
     async def context(self, tenant: str, hold_id: str) -> HoldContext | None:
         """What a hold was made for, open or remembered."""

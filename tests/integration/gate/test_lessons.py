@@ -157,3 +157,17 @@ def test_expected_amounts_admit_what_worst_cases_would_not(asking: Asking) -> No
 
     world.run(learned())
     assert admitted(at_once(world, expected, 30)) == 16
+
+
+def test_what_a_crashed_caller_held_is_seen_by_nobody_once_its_time_is_over(asking: Asking) -> None:
+    """Also where the tenant asks for nothing more: no next hold comes to end the one before."""
+    world = asking.world
+    assert asking.hold(ttl_ms=1_000).status_code == 200
+    assert len(asking.rows()) == 1
+    partition = world.directory.tenancy.partition_of("acme")
+    later = world.run(world.journal.now_ms(partition)) + 1_000
+    world.run(world.store.xadd(world.keys.of(partition, "clock"), {"x": "1"}, id=f"{later}-0"))
+    world.drain()
+    status = world.get("/v1/tenants/acme/status", asking.key).json()
+    assert (status["held_usd"], status["spent_usd"]) == ("0.000000000", "0.000000000")
+    assert asking.rows() == []

@@ -74,6 +74,7 @@ async def _counters(services: Services, tenant: str, window: DayWindow) -> DayVi
     """The counters' view, or None where they are away or being rebuilt."""
     partition = services.directory.tenancy.partition_of(tenant)
     try:
+        await services.gate.end_due(tenant)
         view = await services.journal.view(partition, tenant, window.day)
     except JournalUnavailable as trouble:
         services.telemetry.record(StoreTrouble("valkey", "status is read from the ledger", str(trouble)))
