@@ -21,6 +21,8 @@ class IntakeLimits(msgspec.Struct, frozen=True, kw_only=True):
     tags_max: int = 32
     tag_key_chars_max: int = 64
     tag_value_chars_max: int = 256
+    units_max: int = 32
+    unit_chars_max: int = 64
     tokens_max: int = 2_000_000_000
     """Per count and event: fits a 4-byte integer column, a thousand times the largest context sold."""
     cost_nanos_max: int = 1_000_000_000_000_000

@@ -10,11 +10,11 @@ import msgspec
 
 from tollbook.domain.agent import fault
 from tollbook.domain.errors import RejectCode
-from tollbook.domain.event import Event
+from tollbook.domain.event import Event, Observer, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Moment, TagValue, Wire
+from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Direct, Moment, TagValue, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
@@ -181,7 +181,7 @@ class Judge:
         self._limits = limits
         self._plain = plain
 
-    def direct(self, event: Event) -> Event:
+    def direct(self, event: Direct) -> Event:
         """The event, decoded as one and now judged. Raises `ItemRefused`."""
         check_tenant(event.tenant)
         check_agent(event.agent)
@@ -194,6 +194,9 @@ class Judge:
             or event.reasoning > event.output
         ):
             raise _inconsistent(event.reasoning > event.output)
+        seen = seen_of(event)
+        if seen is not None:
+            event = msgspec.structs.replace(event, seen=seen)
         if event.ts is not None and event.ts.tzinfo is not UTC:
             return msgspec.structs.replace(event, ts=instant(event.ts, "ts"))
         return event
@@ -240,7 +243,22 @@ class Judge:
             call_id=wire.call_id,
             cost_usd=None if cost is ABSENT else cost_text(bytes(cost), self._limits),
             hold=wire.hold,
+            units=wire.units,
+            seen=seen_of(wire),
         )
+
+
+def seen_of(item: Wire | Direct) -> Seen | None:
+    """What the item says of its observation; a sender that names no observer was handed the answer, as an SDK is."""
+    if not (item.observed or item.response_id or item.request_id or item.group or item.estimated):
+        return None
+    return Seen(
+        by=item.observed or Observer.SDK,
+        response_id=item.response_id,
+        request_id=item.request_id,
+        group=item.group,
+        estimated=item.estimated or False,
+    )
 
 
 def _is_aliased(wire: Wire) -> bool:
@@ -264,7 +282,7 @@ def _is_aliased(wire: Wire) -> bool:
     )
 
 
-def _check_texts(item: Wire | Event) -> None:
+def _check_texts(item: Wire | Direct) -> None:
     # tenant and agent have rules of their own.
     optional: Iterable[tuple[str | None, str]] = (
         (item.model, "model"),
@@ -274,6 +292,9 @@ def _check_texts(item: Wire | Event) -> None:
         (item.provider, "provider"),
         (item.service_tier, "service_tier"),
         (item.call_id, "call_id"),
+        (item.response_id, "response_id"),
+        (item.request_id, "request_id"),
+        (item.group, "group"),
     )
     for text, field in optional:
         if text is not None:
