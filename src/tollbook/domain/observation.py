@@ -97,6 +97,11 @@ def call_identity(tenant: str, name: str) -> bytes:
     return blake2b(f"call {len(tenant)}:{tenant}{name}".encode(), digest_size=16).digest()
 
 
+def figures_differ(reported_nanos: int, cost_nanos: int, percent: int) -> bool:
+    """Whether a sender's figure is further than so much of the greater one from the computed one."""
+    return abs(reported_nanos - cost_nanos) * 100 > percent * max(reported_nanos, cost_nanos)
+
+
 def group_key(tenant: str, group: str) -> bytes:
     """The 16 bytes that name a group of a tenant."""
     return blake2b(f"group {len(tenant)}:{tenant}{group}".encode(), digest_size=16).digest()

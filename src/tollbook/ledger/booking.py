@@ -15,6 +15,7 @@ from tollbook.domain.window import DayWindow
 from tollbook.ledger.pool import Connection, connection_of, translated
 from tollbook.ledger.queries import Queries
 from tollbook.ports.ledger import Batch, Booked
+from tollbook.ports.reprice import Repriced
 
 WEEK_S = 7 * 86_400
 _LOOKED_UP_BATCHES = 32
@@ -97,6 +98,24 @@ class Booking:
                     dead += 1
                     await self._bury(connection, place, "poison", str(refusal), rows[0])
             return await self._close(connection, place, batch, outcomes, dead=dead)
+
+    async def reprice(self, partition: int, repriced: Sequence[Repriced], now: datetime) -> int:
+        """Replace what still stands of some entries at other prices, in one transaction; how many were replaced."""
+        columns = (
+            [one.ts for one in repriced],
+            [UUID(one.entry_id) for one in repriced],
+            [one.cost_nanos for one in repriced],
+            [one.price_id or 0 for one in repriced],
+            [one.flags for one in repriced],
+        )
+        async with connection_of(self._pool) as connection, connection.transaction():
+            place = await self._lock(connection, partition)
+            staged = _count(await connection.execute(self._sql["reprice_stage"], *columns))
+            if staged:
+                outcome = await self._add_up(connection, place, now)
+                # No hold ends by a new price.
+                await self._close(connection, place, Batch([], [], [], 0), [outcome._replace(holds=())], dead=0)
+        return staged // 2
 
     async def _lock(self, connection: Connection, partition: int) -> _Place:
         row = await connection.fetchrow(self._sql["partition_lock"], partition)

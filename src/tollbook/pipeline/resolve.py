@@ -29,6 +29,7 @@ from tollbook.domain.observation import (
     UNOBSERVED,
     call_identity,
     call_name,
+    figures_differ,
     group_key,
     standing_of,
 )
@@ -206,8 +207,8 @@ class Resolver:
         fingerprint, standing, observed = _observed(event, crc32(_COUNTS.pack(*counts), crc32(names)))
         flags, reported = rates.flags, -1
         if event.cost_usd is not None:
-            reported, differs = self._reported(event.cost_usd, cost)
-            flags |= differs
+            reported = int(nanos_from_usd(event.cost_usd))
+            flags |= flag_of(reported, cost, rates.flags, self._limits)
         row = encode_row(
             (
                 entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost,
@@ -225,12 +226,6 @@ class Resolver:
             chunk.add_meters(place.metering, event, counted, cost)
         if event.hold is not None:
             chunk.holds.append(HoldUse(tenant, *hold_name(event.hold), cost, event.input + event.output))
-
-    def _reported(self, cost_usd: str, cost: int) -> tuple[int, int]:
-        """The sender's figure in nano-dollars, and the flag where it is far from the computed one."""
-        reported = int(nanos_from_usd(cost_usd))
-        far = abs(reported - cost) * 100 > self._limits.reported_differs_percent * max(reported, cost)
-        return reported, REPORTED_DIFFERS if far else 0
 
     def _place(self, tenant: str, ts: datetime) -> Place:
         if len(self._places) >= _PLACES_MAX:
@@ -250,6 +245,13 @@ class Resolver:
                 self._roles.clear()
             found = self._roles[agent] = roles(agent)
         return found
+
+
+def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
+    """`REPORTED_DIFFERS` where a sender's own figure is far from the price book's, 0 where that has none."""
+    if flags & _UNPRICED:
+        return 0
+    return REPORTED_DIFFERS if figures_differ(reported, cost, limits.reported_differs_percent) else 0
 
 
 def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
