@@ -14,7 +14,7 @@ from tollbook.domain.event import Event, Observer, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Direct, Moment, TagValue, Wire
+from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Direct, Moment, Observed, TagValue, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
@@ -194,12 +194,16 @@ class Judge:
             or event.reasoning > event.output
         ):
             raise _inconsistent(event.reasoning > event.output)
-        seen = seen_of(event)
-        if seen is not None:
-            event = msgspec.structs.replace(event, seen=seen)
         if event.ts is not None and event.ts.tzinfo is not UTC:
             return msgspec.structs.replace(event, ts=instant(event.ts, "ts"))
         return event
+
+    def observed(self, event: Observed) -> Event:
+        """As `direct`, for an event that may say who saw the call. Raises `ItemRefused`."""
+        if not self._plain:
+            _check_observed(event)
+        seen = seen_of(event)
+        return self.direct(event if seen is None else msgspec.structs.replace(event, seen=seen))
 
     def built(self, wire: Wire) -> Event:
         """The event of a decoded item. Raises `ItemRefused`."""
@@ -213,6 +217,7 @@ class Judge:
         check_agent(agent)
         if not self._plain:
             _check_texts(wire)
+            _check_observed(wire)
         cache_read = wire.cache_read or 0
         cache_write_5m = wire.cache_write_5m or 0
         cache_write_1h = wire.cache_write_1h or 0
@@ -248,7 +253,7 @@ class Judge:
         )
 
 
-def seen_of(item: Wire | Direct) -> Seen | None:
+def seen_of(item: Wire | Observed) -> Seen | None:
     """What the item says of its observation; a sender that names no observer was handed the answer, as an SDK is."""
     if not (item.observed or item.response_id or item.request_id or item.group or item.estimated):
         return None
@@ -292,11 +297,18 @@ def _check_texts(item: Wire | Direct) -> None:
         (item.provider, "provider"),
         (item.service_tier, "service_tier"),
         (item.call_id, "call_id"),
+    )
+    for text, field in optional:
+        if text is not None:
+            check_text(text, field)
+
+
+def _check_observed(item: Wire | Observed) -> None:
+    for text, field in (
         (item.response_id, "response_id"),
         (item.request_id, "request_id"),
         (item.group, "group"),
-    )
-    for text, field in optional:
+    ):
         if text is not None:
             check_text(text, field)
 

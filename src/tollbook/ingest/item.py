@@ -39,6 +39,10 @@ class ItemReader:
             except msgspec.ValidationError:
                 pass
             try:
+                return self.judge.observed(self.codec.observed_one.decode(text))
+            except msgspec.ValidationError:
+                pass
+            try:
                 wire = self.codec.one.decode(text)
             except msgspec.ValidationError:
                 # Tells a wrong value from a broken or endless text, which counts before any value does.

@@ -106,6 +106,12 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
         except msgspec.ValidationError:
             pass
         try:
+            observed = reader.codec.observed_many.decode(text)
+            _require_batch(len(observed), reader.limits)
+            return _collect(observed, reader.judge.observed)
+        except msgspec.ValidationError:
+            pass
+        try:
             return _wires(reader, text)
         except msgspec.ValidationError:
             elements = msgspec.json.decode(text, type=list[msgspec.Raw])

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from types import GenericAlias
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
@@ -20,6 +20,7 @@ COST_CHARS_MAX = 64
 NESTING_TYPED = 3
 """How deep the fields of an event can nest: an array, an event, its tags. Only unknown fields go deeper."""
 
+AnyDirect = TypeVar("AnyDirect", bound="Direct")
 Moment = datetime | int | float
 TagValue = str | bool | int | float | None
 
@@ -144,15 +145,8 @@ class Direct(Event, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
     """An event straight from the decoder: names, types and bounds were judged while its bytes were read.
 
     Building an `Event` from a `Wire` costs more than decoding either, so whoever writes every field under its
-    own name and in its plainest form pays for one object only. Equal to the `Event` of the same values. The fields
-    below are what the payload says of the observation, from which `seen` is made.
+    own name and in its plainest form pays for one object only. Equal to the `Event` of the same values.
     """
-
-    observed: Observer | None = None
-    response_id: str | None = None
-    request_id: str | None = None
-    group: str | None = None
-    estimated: bool = False
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
@@ -163,11 +157,26 @@ class Direct(Event, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
         return hash(Event(**{name: getattr(self, name) for name in Event.__struct_fields__}))
 
 
+class Observed(Direct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """As `Direct`, with what the payload says of the observation, from which `seen` is made.
+
+    A type of its own, so that events without these fields pay nothing for them.
+    """
+
+    observed: Observer | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    group: str | None = None
+    estimated: bool = False
+
+
 class Codec(NamedTuple):
     """The decoders of one set of limits, from the narrowest and fastest to the widest."""
 
     direct_one: msgspec.json.Decoder[Direct]
     direct_many: msgspec.json.Decoder[list[Direct]]
+    observed_one: msgspec.json.Decoder[Observed]
+    observed_many: msgspec.json.Decoder[list[Observed]]
     one: msgspec.json.Decoder[Wire]
     many: msgspec.json.Decoder[list[Wire]]
     loose: msgspec.json.Decoder[Wire]
@@ -182,10 +191,12 @@ def codec_for(limits: IntakeLimits) -> Codec:
     invariant(limits.nesting_max >= NESTING_TYPED, "an array of events with tags must not be too deep")
     exact = _kind_types(limits, _count(int, limits))
     loose = _kind_types(limits, _count(int, limits) | _count(float, limits))
-    direct, wire = _direct(exact, limits), _bounded(exact)
+    direct, observed, wire = _direct(exact, limits, Direct), _direct(exact, limits, Observed), _bounded(exact)
     return Codec(
         direct_one=msgspec.json.Decoder(direct),
         direct_many=msgspec.json.Decoder(GenericAlias(list, (direct,))),
+        observed_one=msgspec.json.Decoder(observed),
+        observed_many=msgspec.json.Decoder(GenericAlias(list, (observed,))),
         one=msgspec.json.Decoder(wire),
         many=msgspec.json.Decoder(GenericAlias(list, (wire,))),
         loose=msgspec.json.Decoder(_bounded(loose)),
@@ -231,7 +242,7 @@ def _bounded(types: dict[Kind, Any]) -> type[Wire]:
     return cast("type[Wire]", msgspec.defstruct("BoundedWire", fields, bases=(Wire,), gc=False))
 
 
-def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Direct]:
+def _direct(types: dict[Kind, Any], limits: IntakeLimits, base: type[AnyDirect]) -> type[AnyDirect]:
     # Any whole dollars of fewer digits than the bound has are below it, whatever follows the point.
     digits_max = max(1, len(str(limits.cost_nanos_max // NANOS_PER_USD)) - 1)
     is_coarse = limits.cost_nanos_max < 10 * NANOS_PER_USD
@@ -243,7 +254,7 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Direct]:
         Kind.COST: None if is_coarse else cost,
     }
     fields: list[Any] = []
-    for field in msgspec.structs.fields(Direct):
+    for field in msgspec.structs.fields(base):
         if field.name not in KINDS:
             # No field of the native payload: set by dialects alone.
             fields.append((field.name, None, None))
@@ -254,5 +265,5 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Direct]:
         else:
             nullable = field.default is None and type_ is not None
             fields.append((field.name, type_ | None if nullable else type_, field.default))
-    struct = msgspec.defstruct("Event", fields, bases=(Direct,), frozen=True, kw_only=True, gc=False)
-    return cast("type[Direct]", struct)
+    struct = msgspec.defstruct("Event", fields, bases=(base,), frozen=True, kw_only=True, gc=False)
+    return cast("type[AnyDirect]", struct)

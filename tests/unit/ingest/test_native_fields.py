@@ -9,7 +9,7 @@ from tollbook.domain.errors import RequestError
 from tollbook.domain.event import Event, Observer, Rejection, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.native import decode
-from tollbook.ingest.wire import KINDS, Direct, Kind
+from tollbook.ingest.wire import KINDS, Kind, Observed
 
 LIMITS = IntakeLimits()
 GOOD = '{"tenant":"acme","agent":"a","input":10,"output":5,"model":"m"}'
@@ -109,7 +109,7 @@ def test_a_missing_or_null_required_field_is_named(name: str, token: str | None)
     assert refusal(**{name: token}) == ("field_missing", f"missing: `{name}`")
 
 
-@pytest.mark.parametrize("name", [n for n in Direct.__struct_fields__ if n not in FIELDS])
+@pytest.mark.parametrize("name", [n for n in Observed.__struct_fields__ if n not in FIELDS])
 def test_a_null_optional_field_is_absent(name: str) -> None:
     assert event(**{name: "null"}) == event()
 
