@@ -102,6 +102,7 @@ class World:
             body_bytes_max=self.settings.body_bytes_max,
             batch_events_max=self.settings.batch_events_max,
             past_days_max=self.settings.past_days_max,
+            reported_differs_percent=self.settings.reported_differs_percent,
         )
 
     def price_book(self) -> PriceBook:
