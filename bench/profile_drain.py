@@ -22,7 +22,7 @@ from bench.procs import cpu_ms_of
 from bench.report import Options
 from bench.traffic import Bodies, Traffic
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER
+from tollbook.domain.rows import COLUMN_NAMES, COPY_HEADER, COPY_TRAILER
 from tollbook.domain.tenancy import Tenancy
 from tollbook.ingest.native import decode
 from tollbook.ledger.booking import Booking, oldest_week, week_of
@@ -127,6 +127,7 @@ async def profile(url: str, rows: Rows, batches: int, settings: list[str], *, ex
     connection = await asyncpg.connect(url, server_settings={"jit": "off"})
     try:
         await connection.execute(queries["staging_create"])
+        await connection.execute(queries["observation_create"])
         for setting in settings:
             await connection.execute(f"SET {setting}")
         timed = Timed(connection, queries)
@@ -157,7 +158,7 @@ async def explain_batch(connection: asyncpg.Connection, queries: Queries, batch:
     ]
     transaction = connection.transaction()
     await transaction.start()
-    await connection.copy_to_table("staging", source=_stream(batch.rows), format="binary")
+    await connection.copy_to_table("staging", source=_stream(batch.rows), format="binary", columns=COLUMN_NAMES)
     for name, args in statements:
         print(f"\n== {name}")
         for row in await connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, WAL) {queries[name]}", *args):

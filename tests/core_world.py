@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple, TypeVar
@@ -80,7 +80,7 @@ class TokenNanos(NamedTuple):
     price_id: int = 1
     flags: int = 0
 
-    def cost_nanos(self, event: Event) -> int:
+    def cost_nanos(self, event: Event, units: Mapping[str, int] | None = None) -> int:
         return (event.input + event.output) * self.factor
 
 

@@ -16,6 +16,7 @@ from tests.contract.ledger_case import LedgerCase, open_case
 from tests.core_world import event
 from tests.servers import execute, with_database
 from tollbook.domain.errors import ConfigError
+from tollbook.domain.rows import COLUMN_NAMES
 from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.queries import Queries
@@ -201,6 +202,9 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
     statements: list[tuple[str, tuple[object, ...], str]] = [
         ("staging_drop_known_timed", (), "identity_N_pkey"),
         ("staging_drop_known_untimed", (oldest_week(case.now), week), "identity_N_pkey"),
+        ("observation_judge", (oldest_week(case.now), week), "identity_N_pkey"),
+        ("observation_judge", (oldest_week(case.now), week), "entry_N_corrects_nth_idx"),
+        ("group_void", ([], oldest_week(case.now), week), "identity_N_pkey"),
         ("catch_up_totals", (0, 19_900), "daily_spend_pkey"),
         ("catch_up_totals", (0, 19_900), "ledger_batch_pkey"),
         ("day_totals", (["t1", "t2"], [case.now.date()] * 2), "daily_spend_pkey"),
@@ -221,7 +225,7 @@ async def test_the_money_path_reads_big_tables_by_their_indexes(case: LedgerCase
     async with case.pool.acquire() as connection, connection.transaction():
         resolved = case.records(*(event(id=f"e{number}") for number in range(STAGED)))[0]
         stream = b"PGCOPY\n\xff\r\n\x00" + bytes(8) + resolved.rows + b"\xff\xff"
-        await connection.copy_to_table("staging", source=_once(stream), format="binary")
+        await connection.copy_to_table("staging", source=_once(stream), format="binary", columns=COLUMN_NAMES)
         assert await connection.fetchval("SELECT count(*) FROM staging") == STAGED
         assert (await connection.fetchrow(case.queries["partition_lock"], 0))["version"] == 0
         for name, args, index in statements:

@@ -40,6 +40,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     past_days_max: Annotated[int, msgspec.Meta(ge=1, le=35)] = 35
     unpriced_input_usd_per_mtok: Decimal = Decimal(20)
     unpriced_output_usd_per_mtok: Decimal = Decimal(80)
+    reported_differs_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10
     hold_step_tokens: Positive = 1_024
     hold_fail_unknown: Literal["open", "closed"] = "closed"
     drain_batch_events_max: Positive = 10_000

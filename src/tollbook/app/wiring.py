@@ -32,12 +32,14 @@ from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
+from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
+from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
@@ -100,6 +102,7 @@ class World:
             body_bytes_max=self.settings.body_bytes_max,
             batch_events_max=self.settings.batch_events_max,
             past_days_max=self.settings.past_days_max,
+            reported_differs_percent=self.settings.reported_differs_percent,
         )
 
     def price_book(self) -> PriceBook:
@@ -158,6 +161,10 @@ class World:
         """The use case that proves the sums."""
         ledger, counters = PostgresAudit(self.pool, self.queries), ValkeyAudit(self.store, self.keys)
         return Verify(ledger, self.journal, counters, self.clock, holds=self.holds)
+
+    def reprice(self, book: PriceBook) -> Reprice:
+        """The use case that prices entries anew; the world must be one that books."""
+        return Reprice(PostgresRepricing(self.pool, self.queries), book, self.clock, limits=self.intake_limits())
 
     def raiser(self, partition: int) -> Raiser:
         """The raiser of one partition's alerts."""

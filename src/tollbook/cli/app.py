@@ -2,7 +2,21 @@
 
 import typer
 
-from tollbook.cli import alert, budget, doctor, key, migrate, outbox, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import (
+    alert,
+    budget,
+    doctor,
+    key,
+    migrate,
+    outbox,
+    rebuild,
+    reprice,
+    serve,
+    tenant,
+    up,
+    verify,
+    webhook,
+)
 from tollbook.cli import demo as demo_command
 
 
@@ -22,6 +36,7 @@ def build() -> typer.Typer:
     app.command()(demo_command.demo)
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
+    app.command()(reprice.reprice)
     app.command()(doctor.doctor)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")

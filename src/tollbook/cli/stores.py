@@ -58,15 +58,15 @@ def settings_for(data: Path | None) -> Settings:
     return msgspec.structs.replace(settings, postgres_url=access.postgres_url, valkey_url=access.valkey_url)
 
 
-def run(data: Path | None, work: Callable[[World], Awaitable[Result]]) -> Result:
-    """Do some work on the stores."""
+def run(data: Path | None, work: Callable[[World], Awaitable[Result]], *, books: bool = False) -> Result:
+    """Do some work on the stores; with `books` the world can write to the ledger."""
 
     settings = settings_for(data)
     # What a command prints is its answer, which scripts read; what its parts report goes to standard error.
     configure_logs(settings.log_level, "text")
 
     async def opened() -> Result:
-        world = await World.open(settings)
+        world = await World.open(settings, books=books)
         try:
             await world.directory.refresh()
             return await work(world)

@@ -24,6 +24,7 @@ from tollbook.client.wire import CallAsk, ExtendAsk
 from tollbook.domain.budget import Mode
 from tollbook.domain.decision import Decision, Held, Verdict
 from tollbook.domain.errors import BudgetExceeded, ConfigError
+from tollbook.domain.event import Observer
 from tollbook.domain.meter import Attribution
 from tollbook.domain.usage import Usage
 
@@ -208,6 +209,9 @@ class CallState:
             run=self._options.run or scope.run,
             tags=tags or None,
             hold=hold,
+            observed=Observer.SDK,
+            response_id=found.response_id,
+            estimated=found.estimated,
             **named,
         )
 

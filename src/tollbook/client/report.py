@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from tollbook.domain.event import Observer
 from tollbook.domain.identity import minted
 
 encode_event = msgspec.json.Encoder().encode
@@ -33,6 +34,9 @@ class HeldEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     tags: Mapping[str, str] | None = None
     call_id: str | None = None
     cost_usd: str | None = None
+    observed: Observer | None = None
+    response_id: str | None = None
+    estimated: bool = False
 
 
 def new_id() -> str:

@@ -21,10 +21,14 @@ class IntakeLimits(msgspec.Struct, frozen=True, kw_only=True):
     tags_max: int = 32
     tag_key_chars_max: int = 64
     tag_value_chars_max: int = 256
+    units_max: int = 32
+    unit_chars_max: int = 64
     tokens_max: int = 2_000_000_000
     """Per count and event: fits a 4-byte integer column, a thousand times the largest context sold."""
     cost_nanos_max: int = 1_000_000_000_000_000
     """$1M an event: 9,000 such events still fit the 8-byte sum of a meter."""
+    reported_differs_percent: int = 10
+    """A sender's own cost may differ from the computed one by so much of the greater before the entry is flagged."""
     future_ms_max: int = 5 * 60 * 1000
     """DESIGN 3: more than five minutes in the future is refused."""
     past_days_max: int = 35

@@ -1,7 +1,7 @@
 """One resolved event as a row of PostgreSQL's binary COPY format.
 
-The receiver writes the row once; journal, inbox and drain carry it as bytes, and Postgres reads it. The layout is the
-column list of `ledger/queries/staging_create.sql`; the format is chapter COPY, section Binary Format, of the
+The receiver writes the row once; journal, inbox and drain carry it as bytes, and Postgres reads it. The layout is
+`COLUMN_NAMES`, of `ledger/queries/staging_create.sql`; the format is chapter COPY, section Binary Format, of the
 PostgreSQL manual: a 16-bit field count, then each field as a 32-bit length and its bytes, -1 for null, big-endian.
 """
 
@@ -14,11 +14,18 @@ import msgspec
 COPY_HEADER = b"PGCOPY\n\xff\r\n\x00" + struct.pack(">ii", 0, 0)
 COPY_TRAILER = struct.pack(">h", -1)
 
-COLUMNS = 29
+COLUMN_NAMES = (
+    "entry_id", "generation", "fingerprint", "ts", "day", "window_start", "window_end", "cost_nanos", "price_id",
+    "reported_nanos", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "flags",
+    "standing", "tenant", "agent", "roles", "model", "provider", "source", "run", "service_tier", "event_id", "call_id",
+    "tags", "hold", "units", "group_key",
+)  # fmt: skip
+COLUMNS = len(COLUMN_NAMES)
 """Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
-_FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih".replace(" ", ""))
+_FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih ii".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
+NO_UNITS_NO_GROUP = _NULL + _NULL
 _JSONB_VERSION = b"\x01"
 _LAYOUT = struct.pack(">h", COLUMNS)
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -56,12 +63,15 @@ class RowEncoder:
 def encode_row(figures: tuple[int | bytes, ...], names: bytes, tail: bytes) -> bytes:
     """A whole row from its figures (in the order of the staging table), encoded names and encoded tail."""
     # Each figure goes in behind its length; one pack call for all of them is what makes a row cost a microsecond.
-    (entry_id, generation, fingerprint, ts, day, start, end, cost, price_id, reported, *counts, flags) = figures
+    (entry_id, generation, fingerprint, ts, day, start, end, cost, price_id, reported, *counts, flags, standing) = (
+        figures
+    )
     return (
         _FIXED.pack(
             COLUMNS, 16, entry_id, 4, generation, 4, fingerprint, 8, ts, 4, day, 8, start, 8, end,
             8, cost, 8, price_id, 8, reported,
             4, counts[0], 4, counts[1], 4, counts[2], 4, counts[3], 4, counts[4], 4, counts[5], 2, flags,
+            4, standing,
         )
         + names
         + tail
@@ -69,14 +79,27 @@ def encode_row(figures: tuple[int | bytes, ...], names: bytes, tail: bytes) -> b
 
 
 def encode_tail(
-    event_id: str | None, call_id: str | None, tags: dict[str, str] | None, hold: str | None = None
+    event_id: str | None,
+    call_id: str | None,
+    tags: dict[str, str] | None,
+    hold: str | None = None,
+    observed: bytes = NO_UNITS_NO_GROUP,
 ) -> bytes:
-    """The texts that differ call by call."""
+    """What differs call by call; `observed` comes from `encode_observed`."""
     named = _NULL if hold is None else _text(hold)
-    if tags is None:
-        return _text(event_id) + _text(call_id) + _NULL + named
-    packed = _JSONB_VERSION + msgspec.json.encode(tags)
-    return _text(event_id) + _text(call_id) + _LENGTH.pack(len(packed)) + packed + named
+    packed = _NULL if tags is None else _json(tags)
+    return _text(event_id) + _text(call_id) + packed + named + observed
+
+
+def encode_observed(units: dict[str, int] | None, group: bytes | None) -> bytes:
+    """Extra units and the group of an observation; most events have neither: `NO_UNITS_NO_GROUP`."""
+    packed = _NULL if units is None else _json(units)
+    return packed + (_NULL if group is None else _LENGTH.pack(len(group)) + group)
+
+
+def _json(value: dict[str, str] | dict[str, int]) -> bytes:
+    packed = _JSONB_VERSION + msgspec.json.encode(value)
+    return _LENGTH.pack(len(packed)) + packed
 
 
 def _text(value: str | None) -> bytes:
@@ -106,3 +129,8 @@ def row_identity(row: bytes) -> tuple[bytes, int]:
     """The entry id and the fingerprint at the head of a row, the latter as PostgreSQL reads it."""
     (fingerprint,) = _LENGTH.unpack_from(row, 34)
     return row[6:22], fingerprint
+
+
+def row_standing(row: bytes) -> int:
+    """The standing of a row's observation (`domain.observation.standing_of`)."""
+    return int(_LENGTH.unpack_from(row, _FIXED.size - 4)[0])

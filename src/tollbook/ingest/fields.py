@@ -10,11 +10,11 @@ import msgspec
 
 from tollbook.domain.agent import fault
 from tollbook.domain.errors import RejectCode
-from tollbook.domain.event import Event
+from tollbook.domain.event import Event, Observer, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import usd_text
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Moment, TagValue, Wire
+from tollbook.ingest.wire import ABSENT, ALIASES, COST_CHARS_MAX, EXCLUSIVE, Direct, Moment, Observed, TagValue, Wire
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # 1e11 seconds is the year 5138, 1e11 milliseconds is 1973: no sender means the other one.
@@ -181,7 +181,7 @@ class Judge:
         self._limits = limits
         self._plain = plain
 
-    def direct(self, event: Event) -> Event:
+    def direct(self, event: Direct) -> Event:
         """The event, decoded as one and now judged. Raises `ItemRefused`."""
         check_tenant(event.tenant)
         check_agent(event.agent)
@@ -198,6 +198,13 @@ class Judge:
             return msgspec.structs.replace(event, ts=instant(event.ts, "ts"))
         return event
 
+    def observed(self, event: Observed) -> Event:
+        """As `direct`, for an event that may say who saw the call. Raises `ItemRefused`."""
+        if not self._plain:
+            _check_observed(event)
+        seen = seen_of(event)
+        return self.direct(event if seen is None else msgspec.structs.replace(event, seen=seen))
+
     def built(self, wire: Wire) -> Event:
         """The event of a decoded item. Raises `ItemRefused`."""
         if _is_aliased(wire):
@@ -210,6 +217,7 @@ class Judge:
         check_agent(agent)
         if not self._plain:
             _check_texts(wire)
+            _check_observed(wire)
         cache_read = wire.cache_read or 0
         cache_write_5m = wire.cache_write_5m or 0
         cache_write_1h = wire.cache_write_1h or 0
@@ -240,7 +248,22 @@ class Judge:
             call_id=wire.call_id,
             cost_usd=None if cost is ABSENT else cost_text(bytes(cost), self._limits),
             hold=wire.hold,
+            units=wire.units,
+            seen=seen_of(wire),
         )
+
+
+def seen_of(item: Wire | Observed) -> Seen | None:
+    """What the item says of its observation; a sender that names no observer was handed the answer, as an SDK is."""
+    if not (item.observed or item.response_id or item.request_id or item.group or item.estimated):
+        return None
+    return Seen(
+        by=item.observed or Observer.SDK,
+        response_id=item.response_id,
+        request_id=item.request_id,
+        group=item.group,
+        estimated=item.estimated or False,
+    )
 
 
 def _is_aliased(wire: Wire) -> bool:
@@ -264,7 +287,7 @@ def _is_aliased(wire: Wire) -> bool:
     )
 
 
-def _check_texts(item: Wire | Event) -> None:
+def _check_texts(item: Wire | Direct) -> None:
     # tenant and agent have rules of their own.
     optional: Iterable[tuple[str | None, str]] = (
         (item.model, "model"),
@@ -276,6 +299,16 @@ def _check_texts(item: Wire | Event) -> None:
         (item.call_id, "call_id"),
     )
     for text, field in optional:
+        if text is not None:
+            check_text(text, field)
+
+
+def _check_observed(item: Wire | Observed) -> None:
+    for text, field in (
+        (item.response_id, "response_id"),
+        (item.request_id, "request_id"),
+        (item.group, "group"),
+    ):
         if text is not None:
             check_text(text, field)
 

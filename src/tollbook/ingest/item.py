@@ -6,7 +6,7 @@ from functools import lru_cache
 import msgspec
 
 from tollbook.domain.errors import RejectCode
-from tollbook.domain.event import Event
+from tollbook.domain.event import Event, Observer
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.fields import Judge
 from tollbook.ingest.refusal import ItemRefused
@@ -36,6 +36,10 @@ class ItemReader:
         try:
             try:
                 return self.judge.direct(self.codec.direct_one.decode(text))
+            except msgspec.ValidationError:
+                pass
+            try:
+                return self.judge.observed(self.codec.observed_one.decode(text))
             except msgspec.ValidationError:
                 pass
             try:
@@ -118,6 +122,16 @@ class ItemReader:
                 )
             case Kind.COST:
                 return RejectCode.FIELD_INVALID, "must be an amount of dollars"
+            case Kind.UNITS:
+                return RejectCode.FIELD_INVALID, (
+                    f"must be an object of at most {limits.units_max} units by the price data's names, each a whole "
+                    f"number from 0 to {limits.tokens_max}"
+                )
+            case Kind.OBSERVER:
+                named = ", ".join(observer.value for observer in Observer)
+                return RejectCode.FIELD_INVALID, f"must be one of {named}"
+            case Kind.FLAG:
+                return RejectCode.FIELD_INVALID, "must be true or false"
             case Kind.HOLD:
                 return RejectCode.FIELD_INVALID, "must be the id of a hold, or of a lease with the number of a part"
 

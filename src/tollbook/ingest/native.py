@@ -106,6 +106,12 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
         except msgspec.ValidationError:
             pass
         try:
+            observed = reader.codec.observed_many.decode(text)
+            _require_batch(len(observed), reader.limits)
+            return _collect(observed, reader.judge.observed)
+        except msgspec.ValidationError:
+            pass
+        try:
             return _wires(reader, text)
         except msgspec.ValidationError:
             elements = msgspec.json.decode(text, type=list[msgspec.Raw])
@@ -122,9 +128,10 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
 def _wires(reader: ItemReader, text: bytes) -> Decoded:
     wires = reader.codec.many.decode(text)
     _require_batch(len(wires), reader.limits)
-    # An array, its items and their tags open one bracket each. Only unknown fields can be deep, and one of
+    # An array, its items, their tags and units open one bracket each. Only unknown fields can be deep, and one of
     # them is deep only by that many brackets more.
-    spare = openings(text) - 1 - len(wires) - sum([wire.tags is not None for wire in wires])
+    known = sum([(wire.tags is not None) + (wire.units is not None) for wire in wires])
+    spare = openings(text) - 1 - len(wires) - known
     if spare > reader.limits.nesting_max - NESTING_TYPED and is_deeper(text, reader.limits.nesting_max):
         raise too_deep(reader.limits)
     return _collect(wires, reader.judge.built)

@@ -4,14 +4,14 @@ from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from types import GenericAlias
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
 
 from tollbook.domain import hold
 from tollbook.domain.errors import invariant
-from tollbook.domain.event import Event
+from tollbook.domain.event import Event, Observer
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import NANOS_PER_USD
 
@@ -20,6 +20,7 @@ COST_CHARS_MAX = 64
 NESTING_TYPED = 3
 """How deep the fields of an event can nest: an array, an event, its tags. Only unknown fields go deeper."""
 
+AnyDirect = TypeVar("AnyDirect", bound="Direct")
 Moment = datetime | int | float
 TagValue = str | bool | int | float | None
 
@@ -49,6 +50,12 @@ class Wire(msgspec.Struct, gc=False):
     call_id: str | None = None
     cost_usd: msgspec.Raw = ABSENT
     hold: str | None = None
+    units: dict[str, int] | None = None
+    observed: Observer | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    group: str | None = None
+    estimated: bool | None = None
     tenant_id: str | None = None
     agent_id: str | None = None
     input_tokens: int | None = None
@@ -99,11 +106,14 @@ class Kind(Enum):
     TAGS = "tags"
     COST = "cost"
     HOLD = "hold"
+    UNITS = "units"
+    OBSERVER = "observer"
+    FLAG = "flag"
 
 
 def _kind_of(field: str) -> Kind:
     match field:
-        case "id" | "event_id" | "call_id":
+        case "id" | "event_id" | "call_id" | "response_id" | "request_id" | "group":
             return Kind.ID
         case "ts" | "timestamp":
             return Kind.MOMENT
@@ -113,6 +123,12 @@ def _kind_of(field: str) -> Kind:
             return Kind.COST
         case "hold":
             return Kind.HOLD
+        case "units":
+            return Kind.UNITS
+        case "observed":
+            return Kind.OBSERVER
+        case "estimated":
+            return Kind.FLAG
         case "input" | "output" | "cache_read" | "cache_write_5m" | "cache_write_1h" | "reasoning":
             return Kind.COUNT
         case _ if field.endswith("_tokens"):
@@ -135,17 +151,32 @@ class Direct(Event, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=T
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Event):
             return NotImplemented
-        return msgspec.structs.astuple(self) == msgspec.structs.astuple(other)
+        return all(getattr(self, name) == getattr(other, name) for name in Event.__struct_fields__)
 
     def __hash__(self) -> int:
-        return hash(Event(**msgspec.structs.asdict(self)))
+        return hash(Event(**{name: getattr(self, name) for name in Event.__struct_fields__}))
+
+
+class Observed(Direct, frozen=True, kw_only=True, gc=False, forbid_unknown_fields=True):
+    """As `Direct`, with what the payload says of the observation, from which `seen` is made.
+
+    A type of its own, so that events without these fields pay nothing for them.
+    """
+
+    observed: Observer | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    group: str | None = None
+    estimated: bool = False
 
 
 class Codec(NamedTuple):
     """The decoders of one set of limits, from the narrowest and fastest to the widest."""
 
-    direct_one: msgspec.json.Decoder[Event]
-    direct_many: msgspec.json.Decoder[list[Event]]
+    direct_one: msgspec.json.Decoder[Direct]
+    direct_many: msgspec.json.Decoder[list[Direct]]
+    observed_one: msgspec.json.Decoder[Observed]
+    observed_many: msgspec.json.Decoder[list[Observed]]
     one: msgspec.json.Decoder[Wire]
     many: msgspec.json.Decoder[list[Wire]]
     loose: msgspec.json.Decoder[Wire]
@@ -160,10 +191,12 @@ def codec_for(limits: IntakeLimits) -> Codec:
     invariant(limits.nesting_max >= NESTING_TYPED, "an array of events with tags must not be too deep")
     exact = _kind_types(limits, _count(int, limits))
     loose = _kind_types(limits, _count(int, limits) | _count(float, limits))
-    direct, wire = _direct(exact, limits), _bounded(exact)
+    direct, observed, wire = _direct(exact, limits, Direct), _direct(exact, limits, Observed), _bounded(exact)
     return Codec(
         direct_one=msgspec.json.Decoder(direct),
         direct_many=msgspec.json.Decoder(GenericAlias(list, (direct,))),
+        observed_one=msgspec.json.Decoder(observed),
+        observed_many=msgspec.json.Decoder(GenericAlias(list, (observed,))),
         one=msgspec.json.Decoder(wire),
         many=msgspec.json.Decoder(GenericAlias(list, (wire,))),
         loose=msgspec.json.Decoder(_bounded(loose)),
@@ -180,6 +213,11 @@ def _tags(value: Any, limits: IntakeLimits) -> Any:
     return Annotated[dict[key, value], Meta(max_length=limits.tags_max)]
 
 
+def _units(limits: IntakeLimits) -> Any:
+    name = Annotated[str, Meta(pattern=rf"\A[a-z][a-z0-9_]{{0,{limits.unit_chars_max - 1}}}\Z")]
+    return Annotated[GenericAlias(dict, (name, _count(int, limits))), Meta(max_length=limits.units_max)]
+
+
 def _kind_types(limits: IntakeLimits, count: Any) -> dict[Kind, Any]:
     value = Annotated[str, Meta(max_length=limits.tag_value_chars_max)]
     return {
@@ -190,6 +228,9 @@ def _kind_types(limits: IntakeLimits, count: Any) -> dict[Kind, Any]:
         Kind.TAGS: _tags(value | bool | int | float | None, limits),
         Kind.COST: msgspec.Raw,
         Kind.HOLD: Annotated[str, Meta(pattern=rf"\A{hold.PATTERN}\Z")],
+        Kind.UNITS: _units(limits),
+        Kind.OBSERVER: Observer,
+        Kind.FLAG: bool,
     }
 
 
@@ -201,7 +242,7 @@ def _bounded(types: dict[Kind, Any]) -> type[Wire]:
     return cast("type[Wire]", msgspec.defstruct("BoundedWire", fields, bases=(Wire,), gc=False))
 
 
-def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
+def _direct(types: dict[Kind, Any], limits: IntakeLimits, base: type[AnyDirect]) -> type[AnyDirect]:
     # Any whole dollars of fewer digits than the bound has are below it, whatever follows the point.
     digits_max = max(1, len(str(limits.cost_nanos_max // NANOS_PER_USD)) - 1)
     is_coarse = limits.cost_nanos_max < 10 * NANOS_PER_USD
@@ -213,7 +254,7 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
         Kind.COST: None if is_coarse else cost,
     }
     fields: list[Any] = []
-    for field in msgspec.structs.fields(Event):
+    for field in msgspec.structs.fields(base):
         if field.name not in KINDS:
             # No field of the native payload: set by dialects alone.
             fields.append((field.name, None, None))
@@ -224,5 +265,5 @@ def _direct(types: dict[Kind, Any], limits: IntakeLimits) -> type[Event]:
         else:
             nullable = field.default is None and type_ is not None
             fields.append((field.name, type_ | None if nullable else type_, field.default))
-    struct = msgspec.defstruct("Event", fields, bases=(Direct,), frozen=True, kw_only=True, gc=False)
-    return cast("type[Event]", struct)
+    struct = msgspec.defstruct("Event", fields, bases=(base,), frozen=True, kw_only=True, gc=False)
+    return cast("type[AnyDirect]", struct)

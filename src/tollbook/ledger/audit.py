@@ -106,6 +106,7 @@ def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[obj
         LedgerEquation.ROLLUP_HOUR: (ts_from, day_from),
         LedgerEquation.RUN_TOTAL: (ts_from,),
         LedgerEquation.ENTRY_ONCE: (ts_from,),
+        LedgerEquation.CORRECTIONS: (ts_from,),
         LedgerEquation.ENTRY_IDENTITY: (identified_from, week_of(identified_from - _ID_BEFORE_ENTRY)),
         LedgerEquation.IDENTITY_ENTRY: (_start_of(identities_from) - _ENTRY_BEFORE_ID, identities_from),
         LedgerEquation.PRICE: (ts_from,),

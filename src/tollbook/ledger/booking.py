@@ -8,12 +8,14 @@ from uuid import UUID
 import asyncpg
 
 from tollbook.domain.errors import LedgerRefused, invariant
+from tollbook.domain.observation import UNOBSERVED
 from tollbook.domain.record import MeterTotal, Touch
-from tollbook.domain.rows import COPY_HEADER, COPY_TRAILER, row_identity, split_rows
+from tollbook.domain.rows import COLUMN_NAMES, COPY_HEADER, COPY_TRAILER, row_identity, row_standing, split_rows
 from tollbook.domain.window import DayWindow
 from tollbook.ledger.pool import Connection, connection_of, translated
 from tollbook.ledger.queries import Queries
 from tollbook.ports.ledger import Batch, Booked
+from tollbook.ports.reprice import Repriced
 
 WEEK_S = 7 * 86_400
 _LOOKED_UP_BATCHES = 32
@@ -44,6 +46,13 @@ class _Outcome(NamedTuple):
     holds: tuple[tuple[str, str], ...] = ()
 
 
+class _Judged(NamedTuple):
+    """Which observations are conflicts, and the holds that all of them name: none of those is open any more."""
+
+    conflicts: tuple[bytes, ...]
+    holds: tuple[tuple[str, str], ...]
+
+
 class _Place(NamedTuple):
     """A transaction's place, and the scopes for which it has meters to add to."""
 
@@ -65,8 +74,8 @@ class Booking:
         """Book a batch in one transaction, each identity once; raises `LedgerRefused` where a row is poison."""
         async with connection_of(self._pool) as connection, connection.transaction():
             place = await self._lock(connection, partition)
-            outcome = await self._book_rows(connection, place, batch.rows, now)
-            return await self._close(connection, place, batch, [outcome], dead=0)
+            outcomes = await self._book_rows(connection, place, batch.rows, now)
+            return await self._close(connection, place, batch, outcomes, dead=0)
 
     async def book_with_poison(self, partition: int, batch: Batch, now: datetime) -> Booked:
         """Book a batch row by row where needed: halves that Postgres refuses are halved again down to the poison."""
@@ -79,7 +88,7 @@ class Booking:
                 rows = waiting.pop()
                 try:
                     async with translated(), connection.transaction():
-                        outcomes.append(await self._book_rows(connection, place, rows, now))
+                        outcomes += await self._book_rows(connection, place, rows, now)
                         await connection.execute(self._sql["staging_clear"])
                 except LedgerRefused as refusal:
                     if len(rows) > 1:
@@ -90,32 +99,85 @@ class Booking:
                     await self._bury(connection, place, "poison", str(refusal), rows[0])
             return await self._close(connection, place, batch, outcomes, dead=dead)
 
+    async def reprice(self, partition: int, repriced: Sequence[Repriced], now: datetime) -> int:
+        """Replace what still stands of some entries at other prices, in one transaction; how many were replaced."""
+        columns = (
+            [one.ts for one in repriced],
+            [UUID(one.entry_id) for one in repriced],
+            [one.cost_nanos for one in repriced],
+            [one.price_id or 0 for one in repriced],
+            [one.flags for one in repriced],
+        )
+        async with connection_of(self._pool) as connection, connection.transaction():
+            place = await self._lock(connection, partition)
+            staged = _count(await connection.execute(self._sql["reprice_stage"], *columns))
+            if staged:
+                outcome = await self._add_up(connection, place, now)
+                # No hold ends by a new price.
+                await self._close(connection, place, Batch([], [], [], 0), [outcome._replace(holds=())], dead=0)
+        return staged // 2
+
     async def _lock(self, connection: Connection, partition: int) -> _Place:
         row = await connection.fetchrow(self._sql["partition_lock"], partition)
         invariant(row is not None, f"partition {partition} is not in the ledger")
         return _Place(partition, row["version"] + 1, str(row["ledger_epoch"]), row["meter_scopes"])
 
-    async def _book_rows(self, connection: Connection, place: _Place, rows: Sequence[bytes], now: datetime) -> _Outcome:
+    async def _book_rows(
+        self, connection: Connection, place: _Place, rows: Sequence[bytes], now: datetime
+    ) -> list[_Outcome]:
         if not rows:
-            return _Outcome((), 0, 0, ())
-        status = await connection.copy_to_table("staging", source=_copy_input(rows), format="binary")
-        staged = int(status.rpartition(" ")[2])
+            return []
+        staged = await _copy(connection, "staging", rows)
+        seen = await connection.fetch(self._sql["group_note"], week_of(now))
+        groups = [row["group_key"] for row in seen]
+        left = staged - (_count(await connection.execute(self._sql["group_drop"])) if groups else 0)
         known = await connection.fetch(self._sql["staging_drop_known_untimed"], oldest_week(now), week_of(now))
-        if not await self._claim_all(connection, staged - len(known), now):
-            known += await self._claim_new(connection, staged - len(known), now)
-        new = staged - len(known)
-        conflicts = {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]}
-        if not new:
-            return _Outcome((), 0, staged, _rows_of(rows, conflicts))
-        await connection.execute(self._sql["entry_insert"], place.partition, place.version)
+        if not await self._claim_all(connection, left - len(known), now):
+            known += await self._claim_new(connection, left - len(known), now)
+        new = left - len(known)
+        others = _rows_of(rows, {(row["entry_id"].bytes, row["fingerprint"]) for row in known if row["conflict"]})
+        outcomes = [await self._add_up(connection, place, now)] if new else []
+        conflicts = [row for row in others if row_standing(row) == UNOBSERVED]
+        observations = [row for row in others if row_standing(row) != UNOBSERVED]
+        if observations or groups:
+            await connection.execute(self._sql["staging_clear"])
+            if observations:
+                found, holds = await self._judge(connection, observations, now)
+                conflicts += found
+                outcomes += [_Outcome((), 0, 0, (), (), holds), await self._add_up(connection, place, now)]
+                await connection.execute(self._sql["staging_clear"])
+            if groups:
+                outcomes += await self._void(connection, place, groups, now)
+        return [_Outcome((), new, staged - new, tuple(conflicts)), *outcomes]
+
+    async def _add_up(self, connection: Connection, place: _Place, now: datetime) -> _Outcome:
+        """Book what is staged, calls and corrections alike, and add it to the totals."""
+        booked = _count(await connection.execute(self._sql["entry_insert"], place.partition, place.version))
+        if not booked:
+            return _Outcome((), 0, 0, ())
         totals = await connection.fetch(self._sql["daily_spend_add"], place.partition)
         await connection.execute(self._sql["rollup_hour_add"])
         await connection.execute(self._sql["run_total_add"])
         meters = await self._add_meters(connection, place, now)
         holds = await connection.fetch(self._sql["holds_named"])
-        return _Outcome(
-            touches_of(totals), new, staged - new, _rows_of(rows, conflicts), meters, tuple(map(tuple, holds))
-        )
+        return _Outcome(touches_of(totals), 0, 0, (), meters, tuple(map(tuple, holds)))
+
+    async def _judge(self, connection: Connection, rows: Sequence[bytes], now: datetime) -> "_Judged":
+        """Stage the corrections that observations of known calls ask for."""
+        await _copy(connection, "observation", rows)
+        found = await connection.fetch(self._sql["observation_judge"], oldest_week(now), week_of(now))
+        holds = await connection.fetch(self._sql["holds_observed"])
+        await connection.execute(self._sql["observation_clear"])
+        conflicts = _rows_of(rows, {(row["entry_id"].bytes, row["fingerprint"]) for row in found})
+        return _Judged(conflicts, tuple(map(tuple, holds)))
+
+    async def _void(self, connection: Connection, place: _Place, groups: list[UUID], now: datetime) -> list[_Outcome]:
+        """Take back the aggregates and metrics of groups that were seen nearer."""
+        if not _count(await connection.execute(self._sql["group_void"], groups, oldest_week(now), week_of(now))):
+            return []
+        outcome = await self._add_up(connection, place, now)
+        await connection.execute(self._sql["staging_clear"])
+        return [outcome]
 
     async def _add_meters(self, connection: Connection, place: _Place, now: datetime) -> tuple[MeterTotal, ...]:
         if not place.scopes:
@@ -134,7 +196,7 @@ class Booking:
         try:
             async with connection.transaction():
                 status = await connection.execute(self._sql["identity_claim"], week_of(now))
-                if int(status.rpartition(" ")[2]) != staged:
+                if _count(status) != staged:
                     raise _Repeated
         except (asyncpg.UniqueViolationError, _Repeated):
             self._looked_up_next = _LOOKED_UP_BATCHES
@@ -145,7 +207,7 @@ class Booking:
         """Claim what is new and take the rest out of staging: what is known, and what stands twice."""
         known: list[asyncpg.Record] = await connection.fetch(self._sql["staging_drop_known_timed"])
         status = await connection.execute(self._sql["identity_insert"], week_of(now))
-        repeats = staged - len(known) - int(status.rpartition(" ")[2])
+        repeats = staged - len(known) - _count(status)
         if repeats:
             dropped = await connection.fetch(self._sql["staging_drop_repeats"])
             invariant(len(dropped) == repeats, "identities claimed and rows kept differ")
@@ -200,6 +262,17 @@ class Booking:
 
     async def _bury(self, connection: Connection, place: _Place, code: str, detail: str, row: bytes) -> None:
         await connection.execute(self._sql["dead_letter_insert"], place.partition, place.version, code, detail, row)
+
+
+async def _copy(connection: Connection, table: str, rows: Sequence[bytes]) -> int:
+    return _count(
+        await connection.copy_to_table(table, source=_copy_input(rows), format="binary", columns=COLUMN_NAMES)
+    )
+
+
+def _count(status: str) -> int:
+    """How many rows a statement's status tells of."""
+    return int(status.rpartition(" ")[2])
 
 
 async def _copy_input(rows: Sequence[bytes]) -> AsyncIterator[bytes]:

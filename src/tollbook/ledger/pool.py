@@ -43,6 +43,7 @@ async def connect_pool(
     async def prepare(connection: asyncpg.Connection) -> None:
         if staging:
             await connection.execute(queries["staging_create"])
+            await connection.execute(queries["observation_create"])
 
     return await asyncpg.create_pool(
         url,

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.errors import invariant
+from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
@@ -38,7 +39,8 @@ class PostgresReading:
                     self._sql["spend_of_tenant"], first_day, last_day, *asked, rows_max, tenant
                 )
         places = [_DIMENSIONS.index(dimension) for dimension in by]
-        return [SpendRow(tuple(row[place] for place in places), *tuple(row)[len(_DIMENSIONS) :]) for row in found]
+        rows = [SpendRow(tuple(row[place] for place in places), *tuple(row)[len(_DIMENSIONS) :]) for row in found]
+        return [row for row in rows if row.calls or row.cost_nanos]
 
     async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
         """Up to `count` entries, newest first, behind the cursor."""
@@ -50,6 +52,14 @@ class PostgresReading:
                 found = await connection.fetch(self._sql["entries_of_tenant"], ts, entry_id, count, tenant)
         return [_entry(row) for row in found]
 
+    async def call(self, tenant: str | None, call: str, now: datetime) -> list[EntryRow]:
+        """The entries of one call, the original first, then its corrections as they were made."""
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(
+                self._sql["entries_of_call"], UUID(call), tenant, oldest_week(now), week_of(now)
+            )
+        return [_entry(row) for row in found]
+
     async def run(self, tenant: str | None, run: str) -> list[tuple[str, RunRow]]:
         """(tenant, row) for every agent instance and model of a run."""
         async with connection_of(self._pool) as connection:
@@ -57,7 +67,9 @@ class PostgresReading:
                 found = await connection.fetch(self._sql["run_of_all"], run)
             else:
                 found = await connection.fetch(self._sql["run_of_tenant"], run, tenant)
-        return [(whose, RunRow(*rest)) for whose, *rest in found]
+        rows = [(whose, RunRow(*rest)) for whose, *rest in found]
+        # Where every call went to another agent or model by corrections, nothing is left.
+        return [(whose, row) for whose, row in rows if row.calls or row.cost_nanos]
 
     async def day(self, tenant: str, day: date) -> DayTotal:
         """The committed total of a tenant's day; zeros where nothing was booked."""
@@ -90,4 +102,5 @@ def _entry(row: asyncpg.Record) -> EntryRow:
         # asyncpg hands jsonb over as text.
         tags=None if entry.tags is None else msgspec.json.decode(row["tags"], type=dict[str, str]),
         corrects=None if entry.corrects is None else str(entry.corrects),
+        units=None if entry.units is None else msgspec.json.decode(row["units"], type=dict[str, int]),
     )

@@ -7,7 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from tollbook.domain.record import InboxRecord, Record
-from tollbook.ledger.booking import IDENTITY_KEPT, Booking, meters_of, touches_of
+from tollbook.ledger.booking import IDENTITY_KEPT, Booking, meters_of, oldest_week, touches_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.ledger import Batch, Booked, CatchUp, MeterTotals, Standing
@@ -155,3 +155,4 @@ class PostgresLedger:
         async with connection_of(self._pool) as connection:
             await connection.execute(self._sql["make_room"], at)
             await connection.execute(self._sql["forget_identities"], at, IDENTITY_KEPT)
+            await connection.execute(self._sql["groups_forget"], oldest_week(at))

@@ -24,8 +24,25 @@ from tollbook.domain.identity import (
 )
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.money import nanos_from_usd
+from tollbook.domain.observation import (
+    REPORTED_DIFFERS,
+    UNOBSERVED,
+    call_identity,
+    call_name,
+    figures_differ,
+    group_key,
+    standing_of,
+)
 from tollbook.domain.record import HoldUse
-from tollbook.domain.rows import RowEncoder, encode_row, encode_tail, pg_day, pg_micros
+from tollbook.domain.rows import (
+    NO_UNITS_NO_GROUP,
+    RowEncoder,
+    encode_observed,
+    encode_row,
+    encode_tail,
+    pg_day,
+    pg_micros,
+)
 from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
 from tollbook.pipeline.metering import Metering, amount
@@ -159,14 +176,9 @@ class Resolver:
             raise _Refused(RejectCode.TENANT_FORBIDDEN, "this key is bound to another tenant")
         if request.narrow:
             request.check_agent(event)
-        ts = event.ts
-        if ts is None:
-            ts, ts_micros = request.now, request.now_micros
-        else:
-            ts_micros = pg_micros(ts)
-            request.check_time(ts_micros)
+        ts, ts_micros = request.instant(event.ts)
         source = event.source or request.source
-        entry_id, generation = request.identity(tenant, source, event.id, index)
+        entry_id, generation = request.identity(tenant, source, event, index)
         counted, counted_micros = ts, ts_micros
         if event.hold is not None:
             counted = counted_at(ts, event.hold)
@@ -175,7 +187,7 @@ class Resolver:
         if place is None or not place.start <= counted_micros < place.end:
             place = self._place(tenant, counted)
         rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
-        cost = rates.cost_nanos(event)
+        cost = rates.cost_nanos(event, event.units)
         if cost > self._limits.cost_nanos_max:
             raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
         if rates.flags & _UNPRICED:
@@ -192,13 +204,18 @@ class Resolver:
             tenant, event.agent, self._roles_of(event.agent), event.model, event.provider, source, event.run,
             event.service_tier,
         ))  # fmt: skip
+        fingerprint, standing, observed = _observed(event, crc32(_COUNTS.pack(*counts), crc32(names)))
+        flags, reported = rates.flags, -1
+        if event.cost_usd is not None:
+            reported = int(nanos_from_usd(event.cost_usd))
+            flags |= flag_of(reported, cost, rates.flags, self._limits)
         row = encode_row(
             (
-                entry_id, generation, crc32(_COUNTS.pack(*counts), crc32(names)), ts_micros, place.day, place.start,
-                place.end, cost, rates.price_id or 0, _reported(event.cost_usd), *counts, rates.flags,
+                entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost,
+                rates.price_id or 0, reported, *counts, flags, standing,
             ),
             names,
-            encode_tail(event.id, event.call_id, event.tags, event.hold),
+            encode_tail(event.id, event.call_id, event.tags, event.hold, observed),
         )  # fmt: skip
         chunk = resolved.chunks.get(place.partition)
         if chunk is None:
@@ -230,8 +247,27 @@ class Resolver:
         return found
 
 
-def _reported(cost_usd: str | None) -> int:
-    return -1 if cost_usd is None else int(nanos_from_usd(cost_usd))
+def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
+    """`REPORTED_DIFFERS` where a sender's own figure is far from the price book's, 0 where that has none."""
+    if flags & _UNPRICED:
+        return 0
+    return REPORTED_DIFFERS if figures_differ(reported, cost, limits.reported_differs_percent) else 0
+
+
+def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
+    """The fingerprint, which an observer's standing and extra units are part of, the standing, and what is packed."""
+    seen, units = event.seen, event.units
+    if seen is None and units is None:
+        return fingerprint, UNOBSERVED, NO_UNITS_NO_GROUP
+    units = units or None
+    standing = standing_of(seen)
+    if units is not None:
+        units = dict(sorted(units.items()))
+        fingerprint = crc32(msgspec.json.encode(units), fingerprint)
+    if seen is not None:
+        fingerprint = crc32(standing.to_bytes(4, "big"), fingerprint)
+    group = None if seen is None or seen.group is None else group_key(event.tenant, seen.group)
+    return fingerprint, standing, encode_observed(units, group)
 
 
 class _Request:
@@ -256,7 +292,11 @@ class _Request:
         if self._run is not None and event.run != self._run:
             raise _Refused(RejectCode.AGENT_FORBIDDEN, f"this key speaks for the run {self._run} alone")
 
-    def check_time(self, ts_micros: int) -> None:
+    def instant(self, ts: datetime | None) -> tuple[datetime, int]:
+        """When the call took place, of receipt where the event says nothing, and in the microseconds of Postgres."""
+        if ts is None:
+            return self.now, self.now_micros
+        ts_micros = pg_micros(ts)
         ahead_ms = (ts_micros - self.now_micros) // 1000
         if ahead_ms > self._limits.future_ms_max:
             raise _Refused(RejectCode.TS_FUTURE, "ts lies more than five minutes in the future")
@@ -264,9 +304,15 @@ class _Request:
             raise _Refused(
                 RejectCode.TS_TOO_OLD, "ts lies before the dedupe window: a repeat could not be told from it"
             )
+        return ts, ts_micros
 
-    def identity(self, tenant: str, source: str, event_id: str | None, index: int) -> tuple[bytes, int]:
+    def identity(self, tenant: str, source: str, event: Event, index: int) -> tuple[bytes, int]:
         """The event's identity and the one generation it can stand in, 0 where it can be any."""
+        if event.seen is not None:
+            name = call_name(event.seen)
+            if name is not None:
+                return call_identity(tenant, name), 0
+        event_id = event.id
         if event_id is None:
             if self._request_id is None:
                 return minted(self._now_ms, os.urandom(10)), generation_of(self._now_ms)

@@ -35,6 +35,7 @@ _SIDES: dict[LedgerEquation, tuple[str, str]] = {
     LedgerEquation.ROLLUP_HOUR: ("entries by hour, agent and model, nanos", "rollup_hour, nanos"),
     LedgerEquation.RUN_TOTAL: ("entries by run, nanos", "run_total, nanos"),
     LedgerEquation.ENTRY_ONCE: ("entries", "distinct entry ids"),
+    LedgerEquation.CORRECTIONS: ("entries of corrected calls, nanos", "what stands of them, nanos"),
     LedgerEquation.ENTRY_IDENTITY: ("entries whose identity is kept", "those that have it"),
     LedgerEquation.IDENTITY_ENTRY: ("identities", "those that have an entry"),
     LedgerEquation.PRICE: ("entries with a price", "those whose rate card is known"),

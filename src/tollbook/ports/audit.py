@@ -13,6 +13,7 @@ class LedgerEquation(StrEnum):
     ROLLUP_HOUR = "rollup_hour"
     RUN_TOTAL = "run_total"
     ENTRY_ONCE = "entry_once"
+    CORRECTIONS = "corrections"
     ENTRY_IDENTITY = "entry_identity"
     IDENTITY_ENTRY = "identity_entry"
     PRICE = "price"

@@ -24,7 +24,7 @@ class SpendRow(NamedTuple):
 
 
 class EntryRow(NamedTuple):
-    """One entry as the ledger keeps it."""
+    """One entry as the ledger keeps it. `standing` is of `domain.observation`; `calls` is -1 for a reversal."""
 
     entry_id: str
     ts: datetime
@@ -50,6 +50,9 @@ class EntryRow(NamedTuple):
     flags: int
     day: date
     corrects: str | None
+    units: dict[str, int] | None
+    standing: int
+    calls: int
 
 
 class RunRow(NamedTuple):
@@ -95,6 +98,10 @@ class Reading(Protocol):
 
     async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
         """Up to `count` entries, newest first, behind the cursor."""
+        ...
+
+    async def call(self, tenant: str | None, call: str, now: datetime) -> list[EntryRow]:
+        """The entries of one call, the original first, then its corrections as they were made."""
         ...
 
     async def run(self, tenant: str | None, run: str) -> list[tuple[str, RunRow]]:

@@ -1,5 +1,6 @@
 """What a call costs: integer rates over the six counts, and the only rounding of the ledger."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import IntFlag
 from fractions import Fraction
@@ -110,7 +111,7 @@ class TokenRates(msgspec.Struct, frozen=True, gc=False):
     steps: tuple[tuple[int, CountRates], ...] = ()
     """(input tokens that must be passed, the rates then), dearest threshold first. The whole call moves."""
 
-    def cost_nanos(self, counts: TokenCounts) -> int:
+    def cost_nanos(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> int:  # noqa: ARG002 - not priced yet
         """Price the counts exactly and round once, half to even.
 
         >>> from tollbook.domain.usage import Usage

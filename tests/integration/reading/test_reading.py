@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 
 from tests.world import World, event
+from tollbook.domain.observation import REPORTED_DIFFERS
 from tollbook.ports.reading import Dimension
 
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "day", "hour", "agent", "model")
@@ -80,7 +81,8 @@ def test_an_entry_keeps_what_was_sent(world: World) -> None:
     world.book(sent)
     (row,) = world.run(world.reading.entries("acme", None, 2))
     assert (row.event_id, row.run, row.tags, row.provider, row.call_id) == ("x", "r", {"team": "a"}, "p", "c")
-    assert (row.cost_nanos, row.reported_nanos, row.flags, row.corrects) == (150_000, 500_000_000, 0, None)
+    assert (row.cost_nanos, row.reported_nanos, row.corrects) == (150_000, 500_000_000, None)
+    assert row.flags == REPORTED_DIFFERS
 
 
 def test_a_run_is_found_with_its_tenant_and_without(world: World) -> None:

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tollbook.domain.errors import RequestError
-from tollbook.domain.event import Event, Rejection
+from tollbook.domain.event import Event, Observer, Rejection, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.native import decode
-from tollbook.ingest.wire import KINDS, Kind
+from tollbook.ingest.wire import KINDS, Kind, Observed
 
 LIMITS = IntakeLimits()
 GOOD = '{"tenant":"acme","agent":"a","input":10,"output":5,"model":"m"}'
@@ -93,11 +93,13 @@ def test_every_field_arrives() -> None:
         "call_id": "c",
         "cost_usd": "0.5",
         "hold": "01890a5d-ac96-774b-bcce-b302099a8057.3",
+        "units": {"web_searches": 2},
     }
-    assert set(item) == set(Event.__struct_fields__)
+    observed = {"response_id": "msg_1", "request_id": "req_1", "group": "g", "estimated": True}
+    assert set(item) | {"seen"} == set(Event.__struct_fields__)
     moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    taken = outcome(json.dumps(item))
-    assert taken == Event(**(item | {"ts": moment}))
+    taken = outcome(json.dumps(item | observed | {"observed": "leaf"}))
+    assert taken == Event(**(item | {"ts": moment, "seen": Seen(by=Observer.LEAF, **observed)}))
     assert hash(decode(GOOD.encode(), None, LIMITS).events[0]) == hash(outcome(GOOD))
 
 
@@ -107,9 +109,35 @@ def test_a_missing_or_null_required_field_is_named(name: str, token: str | None)
     assert refusal(**{name: token}) == ("field_missing", f"missing: `{name}`")
 
 
-@pytest.mark.parametrize("name", [n for n in Event.__struct_fields__ if n not in FIELDS])
+@pytest.mark.parametrize("name", [n for n in Observed.__struct_fields__ if n not in FIELDS])
 def test_a_null_optional_field_is_absent(name: str) -> None:
     assert event(**{name: "null"}) == event()
+
+
+@pytest.mark.parametrize("observer", Observer)
+def test_an_observer_says_who_saw_the_call(observer: Observer) -> None:
+    assert event(observed=f'"{observer.value}"').seen == Seen(by=observer)
+
+
+def test_who_names_no_observer_was_handed_the_answer() -> None:
+    assert event(response_id='"msg_1"').seen == Seen(by=Observer.SDK, response_id="msg_1")
+    assert event(estimated="true").seen == Seen(by=Observer.SDK, estimated=True)
+    assert event(estimated="false").seen is None
+
+
+@pytest.mark.parametrize(
+    ("field", "token"),
+    [
+        ("observed", '"nobody"'), ("observed", "3"), ("estimated", '"yes"'), ("estimated", "1"), ("units", "[]"),
+        ("units", '{"web_searches":-1}'), ("units", '{"web_searches":2000000001}'), ("units", '{"Web":1}'),
+        ("units", "{" + ",".join(f'"u{number}":1' for number in range(33)) + "}"), ("units", '{"web_searches":1.5}'),
+        ("response_id", "7"),
+    ],
+)  # fmt: skip
+def test_what_is_no_observation_is_refused(field: str, token: str) -> None:
+    code, detail = refusal(**{field: token})
+    assert code == "field_invalid"
+    assert f"`{field}`" in detail
 
 
 @pytest.mark.parametrize(
@@ -299,7 +327,21 @@ def test_what_is_no_cost_is_refused(token: str, code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["tenant", "agent", "model", "provider", "source", "run", "service_tier", "id", "call_id"]
+    "field",
+    [
+        "tenant",
+        "agent",
+        "model",
+        "provider",
+        "source",
+        "run",
+        "service_tier",
+        "id",
+        "call_id",
+        "response_id",
+        "request_id",
+        "group",
+    ],
 )
 def test_text_rules(field: str) -> None:
     chars_max = LIMITS.id_chars_max if KINDS[field] is Kind.ID else LIMITS.name_chars_max

@@ -56,6 +56,10 @@ good_items = st.fixed_dictionaries(
         "cost_usd": st.decimals(0, 10, places=6).map(str) | st.floats(0, 10),
         "cache_read": st.integers(0, 100),
         "reasoning": st.integers(0, 100),
+        "units": st.dictionaries(st.sampled_from(["web_searches", "input_audio_tokens"]), st.integers(0, 9)),
+        "observed": st.sampled_from(["gateway", "sdk", "leaf", "aggregate", "metric"]),
+        "response_id": st.just("msg_1"),
+        "estimated": st.booleans(),
     },
 )
 mutated_items = st.tuples(good_items, st.dictionaries(st.sampled_from(sorted(KINDS)), values, max_size=3)).map(
@@ -64,7 +68,13 @@ mutated_items = st.tuples(good_items, st.dictionaries(st.sampled_from(sorted(KIN
 items = st.one_of(good_items, mutated_items, values)
 
 
+def seen_texts(event: Event) -> list[str | None]:
+    seen = event.seen
+    return [] if seen is None else [seen.response_id, seen.request_id, seen.group]
+
+
 def assert_bounded(event: Event) -> None:
+    assert all(0 <= count <= LIMITS.tokens_max for count in (event.units or {}).values())
     names = [
         event.tenant,
         event.agent,
@@ -77,6 +87,7 @@ def assert_bounded(event: Event) -> None:
     for text, chars_max in [(name, LIMITS.name_chars_max) for name in names] + [
         (event.id, LIMITS.id_chars_max),
         (event.call_id, LIMITS.id_chars_max),
+        *((text, LIMITS.id_chars_max) for text in seen_texts(event)),
     ]:
         if text is not None:
             assert 1 <= len(text) <= chars_max

@@ -13,7 +13,9 @@ from tollbook.api.answers import time_text
 from tollbook.api.asking import SECURITY, Who, World, name_of, query_invalid, reader
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
+from tollbook.domain.event import Observer
 from tollbook.domain.money import usd_text
+from tollbook.domain.observation import REPORTED_DIFFERS, is_estimated, observer_of
 from tollbook.ports.reading import Cursor, EntryRow
 from tollbook.pricing.quote import QuoteFlag
 
@@ -23,7 +25,10 @@ _CURSOR_BYTES = 24
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as booked. `reported_usd` is what the sender said it cost; `price_id` names the rate card."""
+    """One call as booked. `reported_usd` is what the sender said it cost; `price_id` names the rate card.
+
+    A correction names its call in `corrects`; `calls` is 1, or -1 for an entry that takes back another.
+    """
 
     entry_id: str
     ts: str
@@ -50,6 +55,10 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     price_id: str | None
     flags: list[str]
     corrects: str | None
+    calls: int
+    units: dict[str, int] | None
+    observed: Observer | None
+    estimated: bool
 
 
 class Entries(msgspec.Struct, frozen=True):
@@ -75,9 +84,20 @@ async def entries(
     cursor: Annotated[
         str | None, QueryParameter(name="cursor", max_length=64, description="`next` of the page before.")
     ] = None,
+    *,
+    call: Annotated[
+        UUID | None,
+        QueryParameter(
+            name="call", description="One call with its corrections: an `entry_id`, or what `corrects` names."
+        ),
+    ] = None,
 ) -> Entries:
     """A page of entries by the time of their calls; one booked late appears where its time puts it."""
     whose = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    if call is not None:
+        return Entries(
+            rows=[_shown(row) for row in await services.reading.call(whose, str(call), services.clock.now())], next=None
+        )
     found = await services.reading.entries(whose, None if cursor is None else cursor_of(cursor), limit + 1)
     page = found[:limit]
     return Entries(
@@ -130,6 +150,11 @@ def _shown(row: EntryRow) -> Entry:
         priced=row.price_id is not None,
         # 64 bits do not survive every JSON reader as a number.
         price_id=None if row.price_id is None else str(row.price_id),
-        flags=[flag.name.lower() for flag in QuoteFlag if row.flags & flag and flag.name],
+        flags=[flag.name.lower() for flag in QuoteFlag if row.flags & flag and flag.name]
+        + (["reported_differs"] if row.flags & REPORTED_DIFFERS else []),
         corrects=row.corrects,
+        calls=row.calls,
+        units=row.units,
+        observed=observer_of(row.standing),
+        estimated=is_estimated(row.standing),
     )

@@ -14,6 +14,7 @@ from litestar.params import BodyKwarg, HeaderParameter, PathParameter
 from tollbook.api.asking import SECURITY
 from tollbook.api.failures import problems
 from tollbook.domain.errors import unreachable
+from tollbook.domain.event import Observer
 
 _EXAMPLE = {"tenant": "acme", "agent": "planner/researcher", "input": 1200, "output": 340, "model": "gpt-4o-mini"}
 _TAGS = ["intake"]
@@ -41,6 +42,12 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str | None = None
     cost_usd: str | None = None
     hold: str | None = None
+    units: dict[str, int] | None = None
+    observed: Observer | None = None
+    response_id: str | None = None
+    request_id: str | None = None
+    group: str | None = None
+    estimated: bool = False
 
 
 class RejectedItem(msgspec.Struct, frozen=True):

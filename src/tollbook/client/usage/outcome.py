@@ -11,7 +11,8 @@ class UsageRead(msgspec.Struct, frozen=True, kw_only=True):
     `usage` has inclusive parents (see `tollbook.domain.usage`). `call_id` is the provider's id of the response.
     `cost_usd` is the provider's own figure in US dollars as decimal text. `estimated` says that counts were not
     reported but reckoned from the text. `others` are parts of the same answer that another model made, such as
-    an advisor's: they are not inside `usage`.
+    an advisor's: they are not inside `usage`. `own` says that the caller named the counts, and perhaps a `call_id` of
+    their own, which is then no provider's.
     """
 
     usage: Usage
@@ -22,6 +23,12 @@ class UsageRead(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: str | None = None
     estimated: bool = False
     others: tuple["UsageRead", ...] = ()
+    own: bool = False
+
+    @property
+    def response_id(self) -> str | None:
+        """The provider's id of the answer, by which others may have seen the same call."""
+        return None if self.own else self.call_id
 
 
 def counted(

@@ -136,6 +136,7 @@ def _read_own(usage: object) -> UsageRead | None:
         provider=text(usage, "provider"),
         service_tier=text(usage, "service_tier"),
         call_id=text(usage, "call_id"),
+        own=True,
         cost_usd=decimal_text(decimal(usage, "cost_usd")),
         estimated=part(usage, "estimated") is True,
     )

@@ -6,7 +6,7 @@ INSERT INTO daily_spend AS d (
     tenant_id, day, cost_nanos, calls, input, output, unpriced_nanos, window_start, window_end, partition
 )
 SELECT
-    s.tenant, s.day, sum(s.cost_nanos)::bigint, count(*), sum(s.input), sum(s.output),
+    s.tenant, s.day, sum(s.cost_nanos)::bigint, sum(s.calls), sum(s.input), sum(s.output),
     coalesce(sum(s.cost_nanos) FILTER (WHERE s.price_id = 0), 0)::bigint,
     min(s.window_start), max(s.window_end), $1::smallint
 FROM staging s

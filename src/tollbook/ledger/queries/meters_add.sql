@@ -12,7 +12,7 @@ WITH call AS (
         CASE WHEN $2::text[] && '{run,instance}' THEN s.run END AS run,
         CASE WHEN 'tag' = ANY($2::text[]) THEN s.tags END AS tags, s.day,
         s.window_start, s.window_end, date_trunc('minute', ledger_counted_at(s.ts, s.hold), 'UTC') AS counted_at,
-        sum(s.cost_nanos) AS nanos, sum(s.input::bigint + s.output) AS tokens, count(*) AS calls
+        sum(s.cost_nanos) AS nanos, sum(s.input::bigint + s.output) AS tokens, sum(s.calls) AS calls
     FROM staging s
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 )

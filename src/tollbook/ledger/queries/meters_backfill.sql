@@ -16,7 +16,7 @@ WITH source AS (
     FROM run_total r
     WHERE $6::text = 'run' AND r.last_ts >= $9::timestamptz AND ($1::text = '' OR r.tenant = $1::text)
     UNION ALL
-    SELECT e.tenant, e.agent, e.run, e.model, e.tags, e.day, e.ts, e.hold, e.cost_nanos, e.input::bigint + e.output, 1
+    SELECT e.tenant, e.agent, e.run, e.model, e.tags, e.day, e.ts, e.hold, e.cost_nanos, e.input::bigint + e.output, e.calls
     FROM entry e
     WHERE $6::text = 'entry' AND e.ts >= $8::timestamptz AND ($1::text = '' OR e.tenant = $1::text)
         AND ($4::text <> 'run' OR EXISTS (

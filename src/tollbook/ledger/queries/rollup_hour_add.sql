@@ -6,7 +6,7 @@ INSERT INTO rollup_hour AS r (
     reasoning
 )
 SELECT
-    s.tenant, s.day, date_trunc('hour', s.ts, 'UTC') AS hour, s.roles, s.model, count(*),
+    s.tenant, s.day, date_trunc('hour', s.ts, 'UTC') AS hour, s.roles, s.model, sum(s.calls),
     sum(s.cost_nanos)::bigint, coalesce(sum(s.cost_nanos) FILTER (WHERE s.price_id = 0), 0)::bigint,
     sum(s.input), sum(s.output), sum(s.cache_read), sum(s.cache_write_5m::bigint + s.cache_write_1h),
     sum(s.reasoning)

@@ -6,7 +6,7 @@ INSERT INTO run_total AS r (
     reasoning, first_ts, last_ts
 )
 SELECT
-    s.tenant, s.run, s.agent, s.model, count(*), sum(s.cost_nanos)::bigint,
+    s.tenant, s.run, s.agent, s.model, sum(s.calls), sum(s.cost_nanos)::bigint,
     coalesce(sum(s.cost_nanos) FILTER (WHERE s.price_id = 0), 0)::bigint,
     sum(s.input), sum(s.output), sum(s.cache_read), sum(s.cache_write_5m::bigint + s.cache_write_1h),
     sum(s.reasoning), min(s.ts), max(s.ts)

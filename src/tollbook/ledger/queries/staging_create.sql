@@ -1,4 +1,5 @@
--- The landing place of one batch on this connection; columns in the order of domain/rows.py.
+-- The landing place of one batch on this connection; up to group_key in the order of domain/rows.py, behind it what only
+-- correcting entries have.
 -- Emptied by the server at each commit.
 CREATE TEMP TABLE IF NOT EXISTS staging (
     entry_id       uuid NOT NULL,
@@ -18,6 +19,7 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     cache_write_1h integer NOT NULL,
     reasoning      integer NOT NULL,
     flags          smallint NOT NULL,
+    standing       integer NOT NULL,
     tenant         text NOT NULL,
     agent          text NOT NULL,
     roles          text NOT NULL,
@@ -29,5 +31,11 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     event_id       text,
     call_id        text,
     tags           jsonb,
-    hold           text
+    hold           text,
+    units          jsonb,
+    group_key      uuid,
+    calls          smallint NOT NULL DEFAULT 1,
+    corrects       uuid,
+    nth            smallint,
+    learned        integer[]
 ) ON COMMIT DELETE ROWS

@@ -4,7 +4,7 @@
 -- Index: none, every entry from $1 on is read
 WITH booked AS (
     SELECT
-        e.tenant, e.day, count(*) AS calls, sum(e.cost_nanos) AS cost_nanos, sum(e.input) AS input,
+        e.tenant, e.day, sum(e.calls) AS calls, sum(e.cost_nanos) AS cost_nanos, sum(e.input) AS input,
         sum(e.output) AS output, coalesce(sum(e.cost_nanos) FILTER (WHERE e.price_id IS NULL), 0) AS unpriced_nanos
     FROM entry e
     WHERE e.ts >= $1 AND e.day >= $2

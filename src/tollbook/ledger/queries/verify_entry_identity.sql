@@ -7,7 +7,7 @@ WITH missing AS MATERIALIZED (
     SELECT e.entry_id, e.tenant
     FROM entry e
     WHERE e.ts >= $1
-        AND NOT EXISTS (SELECT FROM identity i WHERE i.entry_id = e.entry_id AND i.generation >= $2)
+        AND NOT EXISTS (SELECT FROM identity i WHERE i.entry_id = coalesce(e.corrects, e.entry_id) AND i.generation >= $2)
 ),
 counted AS (
     SELECT (SELECT count(*) FROM entry e WHERE e.ts >= $1) AS entries, (SELECT count(*) FROM missing) AS missing

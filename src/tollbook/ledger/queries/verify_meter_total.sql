@@ -6,7 +6,7 @@ WITH call AS (
     SELECT
         e.tenant, e.agent, regexp_replace(e.agent, '#[^/]*', '', 'g') AS roles, e.model, e.run, e.tags, e.day,
         d.window_start, d.window_end, date_trunc('minute', ledger_counted_at(e.ts, e.hold), 'UTC') AS counted_at,
-        min(e.ts) AS first_ts, sum(e.cost_nanos) AS nanos, sum(e.input::bigint + e.output) AS tokens, count(*) AS calls
+        min(e.ts) AS first_ts, sum(e.cost_nanos) AS nanos, sum(e.input::bigint + e.output) AS tokens, sum(e.calls) AS calls
     FROM entry e
     JOIN daily_spend d ON d.tenant_id = e.tenant AND d.day = e.day
     WHERE e.ts >= $1 AND EXISTS (SELECT FROM budget b WHERE b.id <> 'daily')

@@ -5,7 +5,7 @@
 WITH booked AS (
     SELECT
         e.tenant, e.run, e.agent, e.model, min(e.ts) AS first_ts, max(e.ts) AS last_ts,
-        count(*) AS calls, sum(e.cost_nanos) AS cost_nanos,
+        sum(e.calls) AS calls, sum(e.cost_nanos) AS cost_nanos,
         coalesce(sum(e.cost_nanos) FILTER (WHERE e.price_id IS NULL), 0) AS unpriced_nanos, sum(e.input) AS input,
         sum(e.output) AS output, sum(e.cache_read) AS cache_read,
         sum(e.cache_write_5m::bigint + e.cache_write_1h) AS cache_write, sum(e.reasoning) AS reasoning

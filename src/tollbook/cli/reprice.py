@@ -1,0 +1,72 @@
+"""`tollbook reprice`."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from tollbook.app.asgi import price_cards
+from tollbook.app.wiring import World
+from tollbook.cli.stores import Data, run, tenant_named
+from tollbook.domain.errors import ConfigError
+from tollbook.domain.money import usd_text
+from tollbook.pipeline.reprice import Change, Windows
+from tollbook.ports.reprice import Range
+
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+
+
+def reprice(
+    since: Annotated[datetime, typer.Option("--from", formats=_FORMATS, help="First day or instant, UTC.")],
+    until: Annotated[datetime, typer.Option("--to", formats=_FORMATS, help="Instant behind the last, UTC.")],
+    *,
+    data: Data = None,
+    model: Annotated[str | None, typer.Option("--model", help="Calls of this model alone.")] = None,
+    tenant: Annotated[str | None, typer.Option("--tenant", help="Calls of this tenant alone.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would change, and write nothing.")] = False,
+    windows: Annotated[
+        Windows, typer.Option("--windows", help="Whether entries that count in open windows are re-priced too.")
+    ] = Windows.ADJUST,
+) -> None:
+    """Price entries anew with the price book of today, unpriced ones included, by correcting entries.
+
+    A run that was cut short is finished by another one; where nothing differs nothing is written.
+    """
+    within = Range(
+        since.replace(tzinfo=UTC), until.replace(tzinfo=UTC), None if tenant is None else tenant_named(tenant), model
+    )
+    if within.since >= within.until:
+        raise ConfigError("--from must lie before --to")
+    changes, written, kept = run(data, lambda world: _reprice(world, within, windows, dry=dry_run), books=True)
+    for (whose, which), change in sorted(changes.items()):
+        print(
+            f"{whose}  {which}  {change.entries} entries  "
+            f"{usd_text(change.before_nanos)} -> {usd_text(change.after_nanos)} USD"
+        )
+    total = sum(change.entries for change in changes.values())
+    print(f"{total} entries differ, {written} re-priced, {kept} left alone in open windows")
+
+
+async def _reprice(
+    world: World, within: Range, windows: Windows, *, dry: bool
+) -> tuple[dict[tuple[str, str], Change], int, int]:
+    book = world.price_book()
+    if not dry:
+        await world.config.store_prices(book.digest, book.version, price_cards(book))
+    use, partitions = world.reprice(book), range(world.directory.tenancy.partitions)
+    changes: dict[tuple[str, str], Change] = {}
+    written = kept = 0
+    columns = (TextColumn("re-pricing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=sum([await use.count(partition, within) for partition in partitions]))
+        for partition in partitions:
+            async for page in use.run(partition, within, windows=windows, dry=dry):
+                progress.advance(task, page.seen)
+                written += page.written
+                kept += page.kept
+                for key, change in page.changes.items():
+                    changes[key] = changes[key].plus(change) if key in changes else change
+        progress.update(task, completed=progress.tasks[task].total)
+    return changes, written, kept

@@ -1,0 +1,2 @@
+-- Empties the waiting place between the parts of a bisected batch.
+DELETE FROM observation
