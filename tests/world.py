@@ -89,7 +89,9 @@ class Recorded:
 class FlatPrices:
     """One model with one price for every token; any other is at the ceiling."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+    def rates(
+        self, provider: str | None, model: str, service_tier: str | None, at: datetime, **more: object
+    ) -> TokenRates:
         """The rates of a call."""
         if model == PRICED_MODEL:
             return _flat(PRICE_ID, 0, NANOS_PER_TOKEN)

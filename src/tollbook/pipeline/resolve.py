@@ -1,7 +1,7 @@
 """From a decoded event to what the journal keeps: price, day, identity and row, all decided here and nowhere later."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from struct import Struct
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ import msgspec
 
 from tollbook.domain.agent import roles, within
 from tollbook.domain.budget import BudgetBook
-from tollbook.domain.errors import RejectCode
+from tollbook.domain.errors import RejectCode, UnitsRefused
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.hold import counted_at, hold_name
 from tollbook.domain.identity import (
@@ -44,7 +44,16 @@ _PLACES_MAX = 100_000
 class Prices(Protocol):
     """What the resolver asks of a price book."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        service_tier: str | None,
+        at: datetime,
+        *,
+        tenant: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> TokenRates:
         """The rates of a call; never None: an unknown model has the ceiling's."""
         ...
 
@@ -174,11 +183,17 @@ class Resolver:
         place = self._places.get(tenant)
         if place is None or not place.start <= counted_micros < place.end:
             place = self._place(tenant, counted)
-        rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
-        cost = rates.cost_nanos(event)
+        rates = self.prices.rates(
+            event.provider, event.model, event.service_tier, ts, tenant=tenant, context=event.context
+        )
+        cost, price_id, flags = (
+            _with_units(rates, event, event.units)
+            if event.units
+            else (rates.cost_nanos(event), rates.price_id, rates.flags)
+        )
         if cost > self._limits.cost_nanos_max:
             raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
-        if rates.flags & _UNPRICED:
+        if flags & _UNPRICED:
             resolved.unpriced.add((tenant, event.model))
         counts = (
             event.input,
@@ -195,7 +210,7 @@ class Resolver:
         row = encode_row(
             (
                 entry_id, generation, crc32(_COUNTS.pack(*counts), crc32(names)), ts_micros, place.day, place.start,
-                place.end, cost, rates.price_id or 0, _reported(event.cost_usd), *counts, rates.flags,
+                place.end, cost, price_id or 0, _reported(event.cost_usd), *counts, flags,
             ),
             names,
             encode_tail(event.id, event.call_id, event.tags, event.hold),
@@ -228,6 +243,15 @@ class Resolver:
                 self._roles.clear()
             found = self._roles[agent] = roles(agent)
         return found
+
+
+def _with_units(rates: TokenRates, event: Event, units: Mapping[str, int]) -> tuple[int, int | None, int]:
+    """The cost, the rate card and the flags of an event that used more than tokens."""
+    try:
+        quote = rates.quote(event, units)
+    except UnitsRefused as refused:
+        raise _Refused(refused.reject, refused.detail) from refused
+    return quote.cost_nanos, quote.price_id, quote.flags
 
 
 def _reported(cost_usd: str | None) -> int:

@@ -1,13 +1,14 @@
-"""The units that genai-prices prices, which of them our six counts fill, and how they nest."""
+"""The units that calls are priced by: genai-prices' and our own, which of them our six counts fill, how they nest."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from fractions import Fraction
+from typing import Any
 
 from genai_prices.data_units import unit_data
 from genai_prices.units import UnitDef, UnitRegistry
 from genai_prices.validation import validate_priced_units
 
-from tollbook.domain.errors import ConfigError, invariant
+from tollbook.domain.errors import ConfigError, RejectCode, UnitsRefused
 from tollbook.pricing.quote import TokenCounts
 
 REQUESTS = "requests"
@@ -57,7 +58,40 @@ UNCOUNTED_UNITS = frozenset(
         REQUESTS,
     ]
 )
-"""Units that only `PriceBook.quote_units` fills. A test compares both lists with the registry of the data."""
+"""Units that only `Event.units` fills. A test compares both lists with the registry of the data."""
+
+
+def _cache_writes(ttl: str) -> dict[str, dict[str, Any]]:
+    """The unit of cache writes of one lifetime, and its joins with the modalities, as the data has them for 1h."""
+    whole = {"family": "tokens", "direction": "input", "token_type": "cache_write", "cache_ttl": ttl}
+    units = {f"cache_write_{ttl}_tokens": (f"cache_write_{ttl}_mtok", whole)}
+    for modality in _MODALITIES:
+        name = f"cache_{modality}_write_{ttl}"
+        units[f"{name}_tokens"] = (f"{name}_mtok", {**whole, "modality": modality})
+    return {unit: {"per": 1_000_000, "price_key": key, "dimensions": where} for unit, (key, where) in units.items()}
+
+
+def _tool(name: str, tool_type: str) -> dict[str, dict[str, Any]]:
+    dimensions = {"family": "tool_calls", "tool_type": tool_type}
+    return {name: {"per": 1_000, "price_key": f"{name}_kcount", "dimensions": dimensions}}
+
+
+OWN_UNITS: Mapping[str, Mapping[str, Any]] = {
+    **_cache_writes("30m"),
+    **_cache_writes("12h"),
+    **_tool("web_fetches", "web_fetch"),
+    **_tool("file_searches", "file_search"),
+}
+"""Units that providers bill and the data lacks, in the data's own form. `cards.default_prices` says what they cost."""
+
+OTHER_CACHE_WRITES = ("cache_write_30m_tokens", "cache_write_12h_tokens")
+"""Parts of `cache_write_5m`, which counts every write of a provider's usual or of no other known lifetime."""
+
+FEE_FAMILIES = frozenset({"tool_calls", "rerank", "requests"})
+"""Units of these are charged beside the content of a call; all others but tokens are another measure of the content."""
+
+UNIT_COUNT_MAX = 1_000_000_000_000_000
+"""Per unit and event: a picture has a billion pixels at most, and a cost of it stays an exact 8-byte number."""
 
 
 def units_of(counts: TokenCounts) -> dict[str, int]:
@@ -74,12 +108,15 @@ class Units:
     """The registry of units: finds the unit of a price, and turns nested prices into rates."""
 
     def __init__(self) -> None:
-        self._registry = UnitRegistry(unit_data)
+        clashes = OWN_UNITS.keys() & unit_data.keys()
+        if clashes:
+            raise ConfigError(f"the price data now has units of our own: {', '.join(sorted(clashes))}")
+        self._registry = UnitRegistry({**unit_data, **OWN_UNITS})
         self._valid: set[frozenset[str]] = set()
 
     @property
     def names(self) -> frozenset[str]:
-        """Every unit that the price data may price."""
+        """Every unit that may have a price."""
         return frozenset(self._registry.units)
 
     def of_price_key(self, price_key: str) -> UnitDef:
@@ -88,6 +125,29 @@ class Units:
             return self._registry.unit_for_price_key(price_key)
         except KeyError as error:
             raise ConfigError(f"the price data has a price of no known unit: {price_key}") from error
+
+    def named(self, unit: str) -> UnitDef:
+        """The unit of this name. Raises `ConfigError` where there is none."""
+        try:
+            return self._registry.units[unit]
+        except KeyError as error:
+            raise ConfigError(f"there is no unit {unit}; docs/prices.md lists them all") from error
+
+    def is_fee(self, unit: str) -> bool:
+        """Whether a unit is charged beside the content of a call, like a web search."""
+        return self._family(unit) in FEE_FAMILIES
+
+    def is_measure(self, unit: str) -> bool:
+        """Whether a unit measures the content of a call by something else than tokens, like seconds."""
+        return self._family(unit) not in FEE_FAMILIES | {"tokens"}
+
+    def is_token(self, unit: str) -> bool:
+        """Whether a unit counts tokens."""
+        return self._family(unit) == "tokens"
+
+    def above(self, unit: str) -> frozenset[str]:
+        """Every unit that a unit is a part of."""
+        return self._registry.ancestor_usage_keys(unit)
 
     def check_nesting(self, priced: frozenset[str]) -> None:
         """Raise `ConfigError` where a unit is priced but not its parents or joins: leaves would overlap."""
@@ -107,18 +167,88 @@ class Units:
         """
         signed: dict[str, Fraction] = {}
         for unit in sorted(leaf_rates, key=self._depth):
-            above = self._registry.ancestor_usage_keys(unit)
+            above = self.above(unit)
             signed[unit] = leaf_rates[unit] - sum(rate for parent, rate in signed.items() if parent in above)
         return signed
 
-    def leaves(self, priced: frozenset[str], counts: Mapping[str, int]) -> dict[str, int]:
-        """Split inclusive counts into the disjoint leaves of the priced units; a unit not given counts 0."""
+    def leaves(self, priced: Iterable[str], counts: Mapping[str, int]) -> dict[str, int]:
+        """Split inclusive counts into the disjoint leaves of the priced units; a unit not given counts 0.
+
+        A leaf is negative where parts exceed their whole.
+        """
         leaves: dict[str, int] = {}
         for unit in sorted(priced, key=self._depth, reverse=True):
-            below = sum(leaf for child, leaf in leaves.items() if unit in self._registry.ancestor_usage_keys(child))
+            below = sum(leaf for child, leaf in leaves.items() if unit in self.above(child))
             leaves[unit] = counts.get(unit, 0) - below
-            invariant(leaves[unit] >= 0, f"the parts of {unit} exceed it")
         return leaves
+
+    def inclusive(self, counts: TokenCounts, given: Mapping[str, int]) -> dict[str, int]:
+        """The six counts and the units reported beside them as one consistent set of inclusive counts.
+
+        A whole that was not reported is taken as small as its parts allow; so is the overlap of two parts (cached
+        audio, where audio and cached tokens together are more than the input).
+
+        Raises `UnitsRefused`: UNIT_UNKNOWN for a name that is none, FIELD_OUT_OF_RANGE for a count that is none,
+        UNITS_INCONSISTENT where a part is more than its whole or another count of the event is contradicted.
+        """
+        whole = units_of(counts)
+        self._check(whole, given)
+        whole["cache_write_5m_tokens"] -= sum(given.get(unit, 0) for unit in OTHER_CACHE_WRITES)
+        whole |= given
+        for unit in sorted({above for one in given for above in self.above(one)} - whole.keys(), key=self._depth):
+            whole[unit] = self._parts_of(unit, given)
+        self._overlap(whole)
+        for unit, count in whole.items():
+            for above in self.above(unit):
+                if count > whole[above]:
+                    raise _inconsistent(f"`{unit}` is {count} and part of `{above}`, which is {whole[above]}")
+        return whole
+
+    def _check(self, whole: Mapping[str, int], given: Mapping[str, int]) -> None:
+        for unit, count in given.items():
+            if unit not in self._registry.units:
+                raise UnitsRefused(RejectCode.UNIT_UNKNOWN, f"no unit is called {unit!r}; docs/prices.md lists them")
+            if isinstance(count, bool) or not 0 <= count <= UNIT_COUNT_MAX:
+                raise UnitsRefused(
+                    RejectCode.FIELD_OUT_OF_RANGE, f"`{unit}` must be a whole number from 0 to {UNIT_COUNT_MAX}"
+                )
+            if unit in whole and count != whole[unit]:
+                raise _inconsistent(f"`{unit}` is {count} in units, and {whole[unit]} by the event's own counts")
+        writes = sum(given.get(unit, 0) for unit in OTHER_CACHE_WRITES)
+        if writes > whole["cache_write_5m_tokens"]:
+            raise _inconsistent(
+                f"cache writes of 30 minutes and 12 hours are {writes}: `cache_write_5m` holds them too"
+            )
+
+    def _parts_of(self, unit: str, given: Mapping[str, int]) -> int:
+        """The least that a whole can be: the sum of parts that exclude each other, else the largest."""
+        units = self._registry.units
+        parts = [units[part] for part in given if unit in self.above(part)]
+        apart = not any(
+            one.is_compatible_with(other) for place, one in enumerate(parts) for other in parts[place + 1 :]
+        )
+        counts = [given[part.usage_key] for part in parts]
+        return sum(counts) if apart else max(counts)
+
+    def _overlap(self, whole: dict[str, int]) -> None:
+        """Fill in the joins that must be there: `a` and `b` of `c` share at least a + b - c."""
+        units = self._registry.units
+        present = [units[unit] for unit in whole if whole[unit]]
+        for place, one in enumerate(present):
+            for other in present[place + 1 :]:
+                join = self._registry.find_join(one, other)
+                if join is None or join.usage_key in whole:
+                    continue
+                for common in self.above(one.usage_key) & self.above(other.usage_key):
+                    least = whole[one.usage_key] + whole[other.usage_key] - whole[common]
+                    whole[join.usage_key] = max(whole.get(join.usage_key, 0), least)
+
+    def _family(self, unit: str) -> str:
+        return self._registry.units[unit].dimensions["family"]
 
     def _depth(self, unit: str) -> int:
         return len(self._registry.units[unit].dimensions)
+
+
+def _inconsistent(detail: str) -> UnitsRefused:
+    return UnitsRefused(RejectCode.UNITS_INCONSISTENT, detail)
