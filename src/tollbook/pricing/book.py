@@ -60,7 +60,7 @@ class PriceBook:
     def __init__(
         self, providers: Sequence[Provider], *, unpriced: Ceiling, version: str, own: Overrides | None = None
     ) -> None:
-        overrides = own or Overrides()
+        overrides = Overrides() if own is None else own
         self.version = version
         self._units = Units()
         self.ceiling = ceiling_of(overrides, unpriced, self._units)

@@ -93,10 +93,6 @@ class Overrides(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     uplift: list[UpliftEntry] = []
     ceiling: dict[str, Decimal] = {}
 
-    def __bool__(self) -> bool:
-        """Whether any card depends on it; ceilings are no part of a card."""
-        return bool(self.model or self.price or self.discount or self.uplift)
-
 
 class Factor(msgspec.Struct, frozen=True, kw_only=True):
     """An uplift or a discount as compiled: listed prices are multiplied by `by`. No units: all of them."""
@@ -122,10 +118,6 @@ class OwnTerms(msgspec.Struct, frozen=True, kw_only=True):
     prices: tuple[OwnPrice, ...] = ()
     uplifts: tuple[Factor, ...] = ()
     discounts: tuple[Factor, ...] = ()
-
-    def __bool__(self) -> bool:
-        """Whether there is anything."""
-        return bool(self.prices or self.uplifts or self.discounts)
 
 
 LISTED_UPLIFTS = (
