@@ -196,6 +196,17 @@ class PriceBook:
         """Every (provider, model) of the book."""
         return ((provider, model) for provider, models in self._ids.items() for model in models)
 
+    def tenants(self) -> Iterable[str]:
+        """Every tenant that has discounts of its own."""
+        return self._tenants
+
+    def cards_of(self, provider: str, model: str, tenant: str | None = None) -> ModelCards | None:
+        """All cards of a model of the book, by its own id; None where it is not there."""
+        if model not in self._ids.get(provider, ()):
+            return None
+        position = self._ids[provider].index(model)
+        return self._cards_of(Match(provider, position, borrowed=False), self._place(tenant))
+
     def standing(self, at: datetime) -> Iterable[RateCard]:
         """Every card that prices calls at a moment or will at a later one, discounts of tenants included."""
         for cards in (*(model for models in self._models.values() for model in models), *self._special.values()):

@@ -1,5 +1,6 @@
 """Prices of our own: `prices.toml` over the data, in one digest, each card saying where it came from."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -14,7 +15,12 @@ from tollbook.pricing.quote import Ceiling, Quote, QuoteFlag
 
 AT = datetime(2026, 11, 5, 12, tzinfo=UTC)
 MILLION = Usage(input=1_000_000, output=1_000_000)
-SOME = [provider for provider in providers if provider.id in {"anthropic", "openai", "x-ai"}]
+MODELS = {"claude-opus-4-7", "claude-opus-4-8", "gpt-4o", "gpt-5.6-sol", "grok-4.5"}
+SOME = [
+    replace(provider, models=[model for model in provider.models if model.id in MODELS])
+    for provider in providers
+    if provider.id in {"anthropic", "openai", "x-ai"}
+]
 
 
 def book_with(text: str) -> PriceBook:
