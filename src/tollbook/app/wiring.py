@@ -13,6 +13,7 @@ from tollbook.alerting.raising import Raiser, RaiserSettings
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
+from tollbook.app.prices import PriceKeeper
 from tollbook.domain.budget import Fail
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
@@ -31,6 +32,7 @@ from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
+from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
@@ -41,7 +43,6 @@ from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
-from tollbook.pricing.bundled import bundled_book
 from tollbook.pricing.quote import Ceiling
 
 
@@ -62,6 +63,7 @@ class World:
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.alerts = PostgresAlerts(pool, queries)
+        self.prices = PostgresPrices(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
         self.limits = LimitKeeper(
@@ -102,13 +104,23 @@ class World:
             past_days_max=self.settings.past_days_max,
         )
 
-    def price_book(self) -> PriceBook:
-        """The bundled prices with the configured ceiling for what has none; takes about half a second."""
-        ceiling = Ceiling(
+    def ceiling(self) -> Ceiling:
+        """What a model without a price is taken to cost."""
+        return Ceiling(
             input_usd_per_mtok=self.settings.unpriced_input_usd_per_mtok,
             output_usd_per_mtok=self.settings.unpriced_output_usd_per_mtok,
         )
-        return bundled_book(unpriced=ceiling)
+
+    def price_keeper(self) -> PriceKeeper:
+        """What holds the price book in force."""
+        return PriceKeeper(
+            self.prices,
+            self.clock,
+            self.metrics,
+            path=self.settings.prices_path(),
+            ceiling=self.ceiling(),
+            factor_max=self.settings.prices_factor_max,
+        )
 
     def intake(self) -> Intake:
         """The use case that acknowledges events."""

@@ -145,6 +145,10 @@ class Gate:
         self._loading: dict[tuple[str, tuple[str, ...]], asyncio.Future[bool]] = {}
         self._probing: dict[int, asyncio.Task[None]] = {}
 
+    def price_by(self, prices: Prices) -> None:
+        """Estimate by another price book from now on."""
+        self._prices = prices
+
     async def hold(self, ask: Ask) -> Decision:
         """Reserve what the call may cost. Raises `GateOverloaded` where too many ask at once."""
         return (await self._decide(self._asked(ask, None, reserve=True))).decision

@@ -148,6 +148,10 @@ class Resolver:
             self._budgets = budgets or self._budgets
             self._places.clear()
 
+    def price_by(self, prices: Prices) -> None:
+        """Price by another book from now on."""
+        self.prices = prices
+
     def resolve(
         self, events: Sequence[Event], indexes: Sequence[int] | None, sender: Sender, now: datetime
     ) -> Resolved:
