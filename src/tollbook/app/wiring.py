@@ -104,13 +104,6 @@ class World:
             past_days_max=self.settings.past_days_max,
         )
 
-    def ceiling(self) -> Ceiling:
-        """What a model without a price is taken to cost."""
-        return Ceiling(
-            input_usd_per_mtok=self.settings.unpriced_input_usd_per_mtok,
-            output_usd_per_mtok=self.settings.unpriced_output_usd_per_mtok,
-        )
-
     def price_keeper(self) -> PriceKeeper:
         """What holds the price book in force."""
         return PriceKeeper(
@@ -118,7 +111,7 @@ class World:
             self.clock,
             self.metrics,
             path=self.settings.prices_path(),
-            ceiling=self.ceiling(),
+            ceiling=ceiling_of(self.settings),
             factor_max=self.settings.prices_factor_max,
         )
 
@@ -197,6 +190,14 @@ class World:
             rebuild=self.rebuild(),
             settings=DrainSettings(batch_events_max=self.settings.drain_batch_events_max),
         )
+
+
+def ceiling_of(settings: Settings) -> Ceiling:
+    """What a model without a price is taken to cost."""
+    return Ceiling(
+        input_usd_per_mtok=settings.unpriced_input_usd_per_mtok,
+        output_usd_per_mtok=settings.unpriced_output_usd_per_mtok,
+    )
 
 
 def connect_valkey(settings: Settings) -> "Redis":

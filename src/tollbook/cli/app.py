@@ -2,7 +2,7 @@
 
 import typer
 
-from tollbook.cli import alert, budget, doctor, key, migrate, outbox, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import alert, budget, doctor, key, migrate, outbox, price, rebuild, serve, tenant, up, verify, webhook
 from tollbook.cli import demo as demo_command
 
 
@@ -28,5 +28,6 @@ def build() -> typer.Typer:
     app.add_typer(alert.app, name="alert")
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
+    app.add_typer(price.app, name="price")
     app.add_typer(outbox.app, name="outbox")
     return app

@@ -102,7 +102,7 @@ class UnitTerms:
         found += [
             Priced(unit, count, self._ceilings.get(unit, _ZERO), ceiling=True) for unit, count in split.missing.items()
         ]
-        return [line for line in found if line.times]
+        return sorted((line for line in found if line.times), key=lambda line: (line.ceiling, line.unit))
 
     def _split(self, rates: TokenRates, counts: TokenCounts, units: Mapping[str, int]) -> _Split:
         whole = self._billed(self._units.inclusive(counts, units))

@@ -66,6 +66,7 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
 async def prices(
     services: World,
     principal: Who,
+    *,
     model: Annotated[str, QueryParameter(name="model", max_length=256, description="As events name it.")],
     provider: Annotated[
         str | None, QueryParameter(name="provider", max_length=256, description="As events name it.")
