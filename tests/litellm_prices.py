@@ -101,7 +101,7 @@ REASONS = (
     Reason(
         "A preview",
         "The data prices previews as the model that they became, or by a later list than LiteLLM. Where calls of the "
-        "preview are still billed by its own list, a `[[model]]` entry of that exact name goes before the data's pattern.",
+        "preview are still billed by its own list, a `[[model]]` of that exact name goes before the data's pattern.",
         r"gemini.*preview|native-audio|-beta-|-exp-",
     ),
     Reason(

@@ -78,6 +78,25 @@ class _Standing(Collector):
             )
 
 
+class _PriceMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.age = Gauge(
+            "tollbook_price_data_age_seconds",
+            "Seconds since this ledger first saw the price data in force",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.waiting = Gauge(
+            "tollbook_prices_waiting",
+            "1 while a price book waits to be accepted",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.refused = Counter(
+            "tollbook_prices_refused", "Price books not taken: wrong, or moving prices too far", registry=registry
+        )
+
+
 class Metrics:
     """Implements `telemetry.Telemetry` and `api.services.MetricsPage`.
 
@@ -143,21 +162,7 @@ class Metrics:
             "tollbook_alert_deliveries", "Attempts to deliver an alert, by outcome", ["outcome"], registry=registry
         )
 
-        self.prices_age = Gauge(
-            "tollbook_price_data_age_seconds",
-            "Seconds since this ledger first saw the price data in force",
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        self.prices_waiting = Gauge(
-            "tollbook_prices_waiting",
-            "1 while a price book waits to be accepted",
-            registry=registry,
-            multiprocess_mode="mostrecent",
-        )
-        self.prices_refused = Counter(
-            "tollbook_prices_refused", "Price books not taken: wrong, or moving prices too far", registry=registry
-        )
+        self.prices = _PriceMetrics(registry)
 
     def render(self, backlog: Backlog) -> bytes:
         """The Prometheus text exposition of this process and its siblings, and of what waits."""
@@ -211,11 +216,11 @@ class Metrics:
             case PricesAdopted(version, digest, cards):
                 self._log.info("prices in force", version=version, digest=digest, cards=cards)
             case PricesRefused(digest, why):
-                self.prices_refused.inc()
+                self.prices.refused.inc()
                 self._log.error("prices refused", digest=digest, why=why)
             case PricesStand(age_s, waiting):
-                self.prices_age.set(age_s)
-                self.prices_waiting.set(int(waiting))
+                self.prices.age.set(age_s)
+                self.prices.waiting.set(int(waiting))
 
     def _record_alert(self, happened: AlertRaised | AlertSent) -> None:
         if isinstance(happened, AlertRaised):

@@ -106,7 +106,7 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
         """Price any units at leaf rates, rounded once: for the six counts alone, what `tokens` gives."""
         counts = self._billed(counts)
         input_tokens = counts.get("input_tokens", 0)
-        leaves = units.leaves([price.unit for price in self.prices], counts)
+        leaves = units.leaves(frozenset(price.unit for price in self.prices), counts)
         for unit, leaf in leaves.items():
             invariant(leaf >= 0, f"the parts of {unit} exceed it")
         exact = sum((price.nanos_above(input_tokens) * leaves[price.unit] for price in self.prices), Fraction(0))

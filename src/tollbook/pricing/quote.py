@@ -208,6 +208,18 @@ def exact_nanos(rates: TokenRates, counts: TokenCounts) -> Fraction:
     return Fraction(fixed + sum(rate * count for rate, count in zip(per_count, six, strict=True)), rates.divisor)
 
 
+def divided(exact: int, divisor: int) -> int:
+    """Round `exact / divisor`, not negative, to a whole number, half to even.
+
+    >>> divided(5, 2), divided(7, 2), divided(0, 3)
+    (2, 4, 0)
+    """
+    nanos, rest = divmod(exact, divisor)
+    if 2 * rest > divisor or (2 * rest == divisor and nanos & 1):
+        nanos += 1
+    return nanos
+
+
 def nanos_rounded(exact_nanos: Fraction) -> int:
     """Round an exact, non-negative amount to whole nano-dollars, half to even."""
     invariant(exact_nanos >= 0, "a cost is negative")

@@ -6,7 +6,7 @@ from math import lcm
 from typing import NamedTuple, TypeAlias
 
 from tollbook.domain.errors import RejectCode, UnitsRefused
-from tollbook.pricing.quote import Quote, QuoteFlag, TokenCounts, TokenRates, exact_nanos, nanos_rounded
+from tollbook.pricing.quote import Quote, QuoteFlag, TokenCounts, TokenRates, divided, exact_nanos, nanos_rounded
 from tollbook.pricing.units import COUNTED_UNITS, OTHER_CACHE_WRITES, REQUESTS, Units
 
 AUDIO_UNITS = ("audio_seconds", "input_audio_seconds")
@@ -78,11 +78,14 @@ class UnitTerms:
     def quote(self, rates: TokenRates, counts: TokenCounts, units: Mapping[str, int]) -> Quote:
         """Price a call exactly and round once. Raises `UnitsRefused`."""
         split = self._split(rates, counts, units)
+        exact = 0
+        if split.leaves is not None:
+            for unit, leaf in split.leaves.items():
+                exact += leaf * split.rates[unit]
+            if not split.missing:
+                return Quote(divided(exact, self._divisor), split.price_id, split.flags)
+        content = exact_nanos(rates, counts) if split.leaves is None else Fraction(exact, self._divisor)
         beside = sum((self._ceilings.get(unit, _ZERO) * count for unit, count in split.missing.items()), _ZERO)
-        if split.leaves is None:
-            content = exact_nanos(rates, counts)
-        else:
-            content = Fraction(sum(leaf * split.rates[unit] for unit, leaf in split.leaves.items()), self._divisor)
         return Quote(nanos_rounded(content + beside), split.price_id, split.flags)
 
     def lines(self, rates: TokenRates, counts: TokenCounts, units: Mapping[str, int]) -> list[Priced]:

@@ -1,8 +1,8 @@
 """The units that calls are priced by: genai-prices' and our own, which of them our six counts fill, how they nest."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from genai_prices.data_units import unit_data
 from genai_prices.units import UnitDef, UnitRegistry
@@ -104,6 +104,20 @@ def units_of(counts: TokenCounts) -> dict[str, int]:
     return {unit: sum(getattr(counts, count) for count in parts) for unit, parts in COUNTED_UNITS.items()}
 
 
+_PLANS_MAX = 4_096
+"""Sets of reported units remembered; senders choose them, so they are bounded."""
+
+
+class _Plan(NamedTuple):
+    """What which units an event reports decides: wholes to fill in with their parts, what lies within what, and the
+    overlaps that were not reported."""
+
+    wholes: tuple[tuple[str, tuple[str, ...], bool], ...]
+    nested: tuple[tuple[str, str], ...]
+    joins: tuple[tuple[str, str, str, str], ...]
+    other_writes: tuple[str, ...]
+
+
 class Units:
     """The registry of units: finds the unit of a price, and turns nested prices into rates."""
 
@@ -113,6 +127,8 @@ class Units:
             raise ConfigError(f"the price data now has units of our own: {', '.join(sorted(clashes))}")
         self._registry = UnitRegistry({**unit_data, **OWN_UNITS})
         self._valid: set[frozenset[str]] = set()
+        self._plans: dict[frozenset[str], _Plan] = {}
+        self._orders: dict[frozenset[str], tuple[tuple[str, tuple[str, ...]], ...]] = {}
 
     @property
     def names(self) -> frozenset[str]:
@@ -171,15 +187,20 @@ class Units:
             signed[unit] = leaf_rates[unit] - sum(rate for parent, rate in signed.items() if parent in above)
         return signed
 
-    def leaves(self, priced: Iterable[str], counts: Mapping[str, int]) -> dict[str, int]:
+    def leaves(self, priced: frozenset[str], counts: Mapping[str, int]) -> dict[str, int]:
         """Split inclusive counts into the disjoint leaves of the priced units; a unit not given counts 0.
 
         A leaf is negative where parts exceed their whole.
         """
+        order = self._orders.get(priced)
+        if order is None:
+            order = self._orders[priced] = self._order(priced)
         leaves: dict[str, int] = {}
-        for unit in sorted(priced, key=self._depth, reverse=True):
-            below = sum(leaf for child, leaf in leaves.items() if unit in self.above(child))
-            leaves[unit] = counts.get(unit, 0) - below
+        for unit, below in order:
+            leaf = counts.get(unit, 0)
+            for child in below:
+                leaf -= leaves[child]
+            leaves[unit] = leaf
         return leaves
 
     def inclusive(self, counts: TokenCounts, given: Mapping[str, int]) -> dict[str, int]:
@@ -193,15 +214,25 @@ class Units:
         """
         whole = units_of(counts)
         self._check(whole, given)
-        whole["cache_write_5m_tokens"] -= sum(given.get(unit, 0) for unit in OTHER_CACHE_WRITES)
-        whole |= given
-        for unit in sorted({above for one in given for above in self.above(one)} - whole.keys(), key=self._depth):
-            whole[unit] = self._parts_of(unit, given)
-        self._overlap(whole)
-        for unit, count in whole.items():
-            for above in self.above(unit):
-                if count > whole[above]:
-                    raise _inconsistent(f"`{unit}` is {count} and part of `{above}`, which is {whole[above]}")
+        names = frozenset(given)
+        plan = self._plans.get(names)
+        if plan is None:
+            if len(self._plans) >= _PLANS_MAX:
+                self._plans.clear()
+            plan = self._plans[names] = self._plan(names)
+        if plan.other_writes:
+            whole["cache_write_5m_tokens"] -= sum(given[unit] for unit in plan.other_writes)
+        whole.update(given)
+        for unit, parts, apart in plan.wholes:
+            found = [given[part] for part in parts]
+            whole[unit] = sum(found) if apart else max(found)
+        for part, above in plan.nested:
+            if whole[part] > whole[above]:
+                raise _inconsistent(f"`{part}` is {whole[part]} and part of `{above}`, which is {whole[above]}")
+        for join, one, other, common in plan.joins:
+            least = whole[one] + whole[other] - whole[common]
+            if least > whole.get(join, 0):
+                whole[join] = least
         return whole
 
     def _check(self, whole: Mapping[str, int], given: Mapping[str, int]) -> None:
@@ -220,28 +251,39 @@ class Units:
                 f"cache writes of 30 minutes and 12 hours are {writes}: `cache_write_5m` holds them too"
             )
 
-    def _parts_of(self, unit: str, given: Mapping[str, int]) -> int:
-        """The least that a whole can be: the sum of parts that exclude each other, else the largest."""
+    def _plan(self, given: frozenset[str]) -> _Plan:
+        """What follows from which units were reported, whatever their counts."""
         units = self._registry.units
-        parts = [units[part] for part in given if unit in self.above(part)]
-        apart = not any(
-            one.is_compatible_with(other) for place, one in enumerate(parts) for other in parts[place + 1 :]
+        wholes = []
+        for unit in sorted({above for one in given for above in self.above(one)} - COUNTED_UNITS.keys() - given):
+            parts = [units[part] for part in sorted(given) if unit in self.above(part)]
+            apart = not any(
+                one.is_compatible_with(other) for place, one in enumerate(parts) for other in parts[place + 1 :]
+            )
+            wholes.append((unit, tuple(part.usage_key for part in parts), apart))
+        reported = [*sorted(given), *(unit for unit, _, _ in wholes)]
+        return _Plan(
+            tuple(wholes),
+            tuple((unit, above) for unit in reported for above in sorted(self.above(unit))),
+            tuple(self._joins(reported)),
+            tuple(unit for unit in OTHER_CACHE_WRITES if unit in given),
         )
-        counts = [given[part.usage_key] for part in parts]
-        return sum(counts) if apart else max(counts)
 
-    def _overlap(self, whole: dict[str, int]) -> None:
-        """Fill in the joins that must be there: `a` and `b` of `c` share at least a + b - c."""
-        units = self._registry.units
-        present = [units[unit] for unit in whole if whole[unit]]
+    def _joins(self, reported: list[str]) -> Iterator[tuple[str, str, str, str]]:
+        """(join, one, other, common whole) of every two parts whose overlap was not reported."""
+        present = [self._registry.units[unit] for unit in dict.fromkeys([*reported, *COUNTED_UNITS])]
+        names = {unit.usage_key for unit in present}
         for place, one in enumerate(present):
             for other in present[place + 1 :]:
                 join = self._registry.find_join(one, other)
-                if join is None or join.usage_key in whole:
-                    continue
-                for common in self.above(one.usage_key) & self.above(other.usage_key):
-                    least = whole[one.usage_key] + whole[other.usage_key] - whole[common]
-                    whole[join.usage_key] = max(whole.get(join.usage_key, 0), least)
+                if join is not None and join.usage_key not in names:
+                    for common in sorted(self.above(one.usage_key) & self.above(other.usage_key)):
+                        yield join.usage_key, one.usage_key, other.usage_key, common
+
+    def _order(self, priced: frozenset[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The units from the most special on, each with the priced ones below it."""
+        deepest = sorted(priced, key=lambda unit: (-self._depth(unit), unit))
+        return tuple((unit, tuple(child for child in deepest if unit in self.above(child))) for unit in deepest)
 
     def _family(self, unit: str) -> str:
         return self._registry.units[unit].dimensions["family"]
