@@ -20,6 +20,7 @@ from tollbook.enforcement.asks import Ask
 from tollbook.enforcement.gate import Gate
 from tollbook.pipeline.accept import Intake
 from tollbook.pipeline.resolve import Resolver, Sender
+from tollbook.pricing.book import PriceBook
 
 NAME = "holds"
 CLIENTS = 50
@@ -43,8 +44,7 @@ WHAT = (
 class Inside:
     """The use cases of a receiver on a running stack."""
 
-    def __init__(self, world: World) -> None:
-        book = world.price_book()
+    def __init__(self, world: World, book: PriceBook) -> None:
         self.world = world
         self.gate: Gate = world.gate(book)
         self._intake: Intake = world.intake()
@@ -96,7 +96,7 @@ async def _inside(stack: Stack, runs: int, count: int) -> tuple[list[float], lis
     settings = Settings(postgres_url=stack.access.postgres_url, valkey_url=stack.access.valkey_url)
     world = await World.open(settings)
     try:
-        inside = Inside(world)
+        inside = Inside(world, await world.price_keeper().open())
         await inside.warm()
         digest = str(await world.store.script_load(_BARE))
         ours, theirs = [], []

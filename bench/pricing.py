@@ -22,6 +22,7 @@ KINDS = {
     "hours of the day": ("deepseek", "deepseek-v4-pro", None),
     "unknown model": (None, "no-such-model", None),
 }
+UNITS = {"web_searches": 2, "input_image_tokens": 1_000}
 WHAT = (
     "CPU time of pricing one call, the best of many short runs: a shared machine only ever adds. Baseline: "
     "`genai_prices.calc_price` on the same call, whose data the price book is compiled from. The figures stand in "
@@ -37,6 +38,7 @@ def run(options: Options) -> Result:
     compiled_s = perf_counter() - began
     quotes: dict[str, list[float]] = {kind: [] for kind in KINDS}
     theirs: list[float] = []
+    beside: list[float] = []
     units = genai_prices.Usage(input_tokens=12_000, output_tokens=800, cache_read_tokens=9_000)
     calc = partial(
         genai_prices.calc_price, units, "claude-opus-4-7", provider_id="anthropic", genai_request_timestamp=AT
@@ -45,6 +47,8 @@ def run(options: Options) -> Result:
         for kind, (provider, model, tier) in KINDS.items():
             call = partial(book.quote, USAGE, provider=provider, model=model, at=AT, service_tier=tier)
             quotes[kind].append(best_us(call, number=5_000, repeats=repeats))
+        rates = book.rates("anthropic", "claude-opus-4-7", None, AT)
+        beside.append(best_us(partial(rates.cost_nanos, USAGE, UNITS), number=1_000, repeats=repeats))
         theirs.append(best_us(calc, number=50, repeats=repeats))
     found = {
         provider: best_us(partial(book._matcher.find, provider, "no-such-model"), number=100, repeats=repeats)
@@ -52,6 +56,7 @@ def run(options: Options) -> Result:
     }
     figures = [Figure(name=f"quote, {kind}", unit="us", values=took) for kind, took in quotes.items()]
     figures += [
+        Figure(name="cost with two units beside the six counts", unit="us", values=beside),
         Figure(name="genai-prices' calc_price, plain", unit="us", values=theirs),
         *(
             Figure(name=f"first look-up of an unknown model at {provider}", unit="us", values=[took])

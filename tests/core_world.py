@@ -24,6 +24,7 @@ from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolved, Resolver, Sender
 from tollbook.ports.journal import Limit, Posted
+from tollbook.pricing.quote import Quote
 from tollbook.telemetry import TelemetryRecord
 
 CROSSINGS = ("read", "booked", "settling", "caught up", "settled")
@@ -83,11 +84,16 @@ class TokenNanos(NamedTuple):
     def cost_nanos(self, event: Event, units: Mapping[str, int] | None = None) -> int:
         return (event.input + event.output) * self.factor
 
+    def quote(self, event: Event, units: Mapping[str, int] | None = None) -> Quote:
+        return Quote(self.cost_nanos(event, units), self.price_id, self.flags)
+
 
 class TokenPrices:
     """A price book whose sums a reader can do in the head."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenNanos:
+    def rates(
+        self, provider: str | None, model: str, service_tier: str | None, at: datetime, **more: object
+    ) -> TokenNanos:
         return TokenNanos(1_000_000_000 if model == "dear" else 1)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any, TypeVar
 
 import httpx2
@@ -25,6 +26,7 @@ from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
+from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.store import PostgresLedger
@@ -37,6 +39,9 @@ from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver, Sender
 from tollbook.pipeline.verify import Verify
 from tollbook.ports.config import PriceCard
+from tollbook.ports.prices import KeptBook
+from tollbook.pricing.book import PriceBook, compile_book
+from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import CountRates, TokenRates
 from tollbook.telemetry import TelemetryRecord
 
@@ -89,7 +94,9 @@ class Recorded:
 class FlatPrices:
     """One model with one price for every token; any other is at the ceiling."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+    def rates(
+        self, provider: str | None, model: str, service_tier: str | None, at: datetime, **more: object
+    ) -> TokenRates:
         """The rates of a call."""
         if model == PRICED_MODEL:
             return _flat(PRICE_ID, 0, NANOS_PER_TOKEN)
@@ -98,6 +105,34 @@ class FlatPrices:
 
 def _flat(price_id: int | None, flags: int, nanos: int) -> TokenRates:
     return TokenRates(price_id, flags, 1, CountRates(0, nanos, nanos, 0, 0, 0, 0))
+
+
+class Shelf:
+    """A small price book: one tenant has a discount."""
+
+    TEXT = """
+    [[model]]
+    provider = "acme-labs"
+    model = "m-1"
+    usd = { input_tokens = 1, output_tokens = 1, web_searches = 10 }
+
+    [[model]]
+    provider = "acme-labs"
+    model = "m-1"
+    usd = { input_tokens = "0.5", output_tokens = "0.5" }
+    when = { processing = "batch" }
+    from = 2026-06-01
+
+    [[discount]]
+    name = "friends"
+    tenant = "acme"
+    percent = 10
+    """
+
+    @cached_property
+    def book(self) -> PriceBook:
+        """Compiled when it is first asked for."""
+        return compile_book([], own=read_overrides(self.TEXT))
 
 
 class World:
@@ -128,7 +163,8 @@ class World:
             holds=self.holds,
         )
         self.intake = Intake(self.journal, self.ledger, self.clock, self.telemetry, IntakeSettings())
-        self.run(self.config.store_prices("test", "test", [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
+        kept = KeptBook("test", "test", None, "")
+        self.run(PostgresPrices(self.pool, self.queries).keep(kept, [PriceCard(PRICE_ID, "test", PRICED_MODEL, "{}")]))
         self.run(self.directory.refresh())
         self.gate = self.new_gate()
         self.services = self._services(keys)
@@ -152,6 +188,7 @@ class World:
             limits=IntakeLimits(),
             gate=self.gate,
             watch=Watch(self.holds, self.gate.copies, self.clock, self.telemetry, lambda: self.directory.tenancy),
+            prices=Shelf(),
         )
 
     def new_gate(self, **settings: Any) -> Gate:

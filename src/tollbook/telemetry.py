@@ -113,6 +113,28 @@ class AlertSent(msgspec.Struct, frozen=True):
     detail: str
 
 
+class PricesAdopted(msgspec.Struct, frozen=True):
+    """A price book came into force."""
+
+    version: str
+    digest: str
+    cards: int
+
+
+class PricesRefused(msgspec.Struct, frozen=True):
+    """A price book was not taken: its file is wrong (no digest), or its prices move too far and it waits."""
+
+    digest: str
+    why: str
+
+
+class PricesStand(msgspec.Struct, frozen=True):
+    """How old the price data is, since this ledger first saw it, and whether a book waits to be accepted."""
+
+    age_s: float
+    waiting: bool
+
+
 TelemetryRecord = (
     Accepted
     | Rejected
@@ -126,6 +148,9 @@ TelemetryRecord = (
     | LoopFailed
     | AlertRaised
     | AlertSent
+    | PricesAdopted
+    | PricesRefused
+    | PricesStand
 )
 
 

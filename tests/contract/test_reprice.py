@@ -16,6 +16,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.pipeline.reprice import Page, Reprice, RepriceSettings, Windows, counts_in_open_window
 from tollbook.ports.reprice import Range, Standing
+from tollbook.pricing.quote import Quote
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +37,23 @@ class Doubled(NamedTuple):
     def cost_nanos(self, event: Event, units: Mapping[str, int] | None = None) -> int:
         return (event.input + event.output) * self.factor + sum((units or {}).values()) * 1_000
 
+    def quote(self, event: Event, units: Mapping[str, int] | None = None) -> Quote:
+        return Quote(self.cost_nanos(event, units), self.price_id, self.flags)
+
 
 class LaterPrices:
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> Doubled:
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        service_tier: str | None,
+        at: datetime,
+        *,
+        tenant: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> Doubled:
+        if context is not None:
+            return Doubled(7, 7) if (tenant, context) == ("acme", {"speed": "fast"}) else Doubled(0, 0)
         return Doubled(1, 1) if model == "same" else Doubled(2, 2)
 
 
@@ -59,6 +74,16 @@ async def run(case: LedgerCase, within: Range | None = None, **how: object) -> l
 async def spent(case: LedgerCase) -> dict[str, tuple[int, int]]:
     rows = await case.rows("SELECT tenant_id, sum(calls)::int, sum(cost_nanos)::int FROM daily_spend GROUP BY 1")
     return {row[0]: (row[1], row[2]) for row in rows}
+
+
+async def test_what_a_price_depends_on_is_kept_through_corrections_and_prices(case: LedgerCase) -> None:
+    """The tenant and the price's context are asked with, of the call itself as of what replaced it."""
+    await case.book(event(nanos=5, id="fast", context={"speed": "fast"}))
+    await case.book(seen(Observer.LEAF, 5, context={"speed": "slow"}))
+    await case.book(seen(Observer.SDK, 6, context={"speed": "fast"}))
+    assert sum(page.written for page in await run(case)) == 2
+    assert await spent(case) == {"acme": (2, 7 * 5 + 7 * 6)}
+    assert await run(case) == [Page(2, 0, 0, {})]
 
 
 async def test_what_stands_is_priced_anew_once(case: LedgerCase) -> None:

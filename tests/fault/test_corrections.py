@@ -14,16 +14,17 @@ from tests.core_world import CROSSINGS
 from tests.fault.dying import KILLED, Fate, Step, accept, drain_until, ends, prices
 from tests.fault.test_steps import Ground
 from tests.servers import empty_valkey, own_database
-from tollbook.app.asgi import price_cards
 from tollbook.app.config import Settings
+from tollbook.app.prices import price_cards
 from tollbook.app.wiring import World
 from tollbook.embedded import PostgresServer, ValkeyServer
 from tollbook.ledger.migrate import migrate
 from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.pipeline.equations import Equation, Outcome
 from tollbook.pipeline.reprice import Reprice, RepriceSettings
+from tollbook.ports.prices import KeptBook
 from tollbook.ports.reprice import Range
-from tollbook.pricing.quote import TokenCounts, TokenRates
+from tollbook.pricing.quote import Quote, TokenCounts, TokenRates
 
 MODEL = "claude-opus-4-7"
 NANOS_OF_1000_IN = 5_000_000
@@ -127,7 +128,8 @@ def seen(postgres_server: PostgresServer, valkey_server: ValkeyServer) -> Iterat
 
         async def store() -> None:
             async with ground.world() as world:
-                await world.config.store_prices(prices().digest, prices().version, price_cards(prices()))
+                book = prices()
+                await world.prices.keep(KeptBook(book.digest, book.version, None, ""), price_cards(book))
 
         asyncio.run(store())
         yield Seen(ground)
@@ -146,7 +148,9 @@ class Dearer:
     def __init__(self, times: int) -> None:
         self._times = times
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> "DearerRates":
+    def rates(
+        self, provider: str | None, model: str, service_tier: str | None, at: datetime, **more: object
+    ) -> "DearerRates":
         return DearerRates(prices().rates(provider, model, service_tier, at), self._times)
 
 
@@ -161,6 +165,9 @@ class DearerRates:
 
     def cost_nanos(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> int:
         return self._times * self._rates.cost_nanos(counts, units)
+
+    def quote(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> Quote:
+        return Quote(self.cost_nanos(counts, units), self.price_id, self.flags)
 
 
 class Repricer(NamedTuple):

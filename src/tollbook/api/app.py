@@ -34,6 +34,7 @@ from tollbook.api.resources.health import healthz, metrics, readyz
 from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
+from tollbook.api.resources.prices import prices
 from tollbook.api.resources.runs import run_total
 from tollbook.api.resources.spend import spend
 from tollbook.api.resources.status import status
@@ -50,7 +51,7 @@ def build_api(services: Services) -> Litestar:
     """The application of every route but the two that take events."""
     app = Litestar(
         route_handlers=[
-            *(spend, entries, run_total, status),
+            *(spend, entries, run_total, status, prices),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),

@@ -18,6 +18,7 @@ from tollbook.ports.config import Config
 from tollbook.ports.journal import Depth, Journal
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
+from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import Telemetry
 
 
@@ -39,6 +40,14 @@ class MetricsPage(Protocol):
         ...
 
 
+class PriceShelf(Protocol):
+    """Where the price book in force stands."""
+
+    @property
+    def book(self) -> PriceBook:
+        """The book in force."""
+
+
 class Services(msgspec.Struct):
     """The API's world."""
 
@@ -57,4 +66,5 @@ class Services(msgspec.Struct):
     limits: IntakeLimits
     gate: Gate
     watch: Watch
+    prices: PriceShelf
     ack: Ack = "journal"

@@ -8,8 +8,6 @@ import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-import msgspec
-
 from tollbook.api.bare import Receive, Scope, Send
 from tollbook.api.front import Front
 from tollbook.api.services import Services
@@ -18,13 +16,9 @@ from tollbook.app.durability import ack_for
 from tollbook.app.observe import configure_logs
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
-from tollbook.domain.errors import StoreError, TollbookError
+from tollbook.domain.errors import TollbookError
 from tollbook.ledger.reading import PostgresReading
-from tollbook.ports.config import PriceCard
-from tollbook.pricing.book import PriceBook
-from tollbook.telemetry import StoreTrouble
 
-_RETRY_S = 1.0
 _GARBAGE_SOUGHT_EVERY = 10_000
 """Containers made and not let go since the last search; requests make few cycles."""
 _ACK_ASKED_S = 2.0
@@ -65,11 +59,12 @@ class Receiver:
         end_with_parent()
         configure_logs(self._settings.log_level, self._settings.log_format)
         world = self._world = await World.open(self._settings)
-        book = world.price_book()
+        keeper = world.price_keeper()
+        book = await keeper.open()
         services = Services(
             directory=world.directory,
             intake=world.intake(),
-            resolver=world.resolver(book),
+            resolver=(resolver := world.resolver(book)),
             journal=world.journal,
             received=world.received,
             config=world.config,
@@ -82,12 +77,15 @@ class Receiver:
             limits=world.intake_limits(),
             gate=(gate := world.gate(book)),
             watch=world.watch(gate),
+            prices=keeper,
             ack=await ack_for(self._settings, world.store),
         )
+        keeper.follow(resolver.price_by)
+        keeper.follow(gate.price_by)
         self._front = Front(services)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
-            "prices": partial(store_prices, world, price_cards(book), book),
+            "prices": keeper.run,
             "ack": partial(follow_ack, world, services),
         }
         self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")
@@ -133,24 +131,6 @@ async def follow_ack(world: World, services: Services) -> None:
     while True:
         await world.clock.pause(_ACK_ASKED_S)
         services.ack = await ack_for(world.settings, world.store, services.ack)
-
-
-async def store_prices(world: World, cards: list[PriceCard], book: PriceBook) -> None:
-    """Keep the book's rate cards in the ledger, so that every price an entry names can be looked up."""
-    cards = price_cards(book)
-    while True:
-        try:
-            await world.config.store_prices(book.digest, book.version, cards)
-        except StoreError as trouble:
-            world.metrics.record(StoreTrouble("postgres", "prices are stored later", str(trouble)))
-            await world.clock.pause(_RETRY_S)
-        else:
-            await asyncio.Event().wait()
-
-
-def price_cards(book: PriceBook) -> list[PriceCard]:
-    """Every rate card of a book as the ledger keeps it."""
-    return [PriceCard(row.price_id, row.provider, row.model, msgspec.json.encode(row).decode()) for row in book.rows()]
 
 
 def build() -> Receiver:

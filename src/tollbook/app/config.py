@@ -41,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     unpriced_input_usd_per_mtok: Decimal = Decimal(20)
     unpriced_output_usd_per_mtok: Decimal = Decimal(80)
     reported_differs_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10
+    prices_file: str = ""
+    prices_factor_max: Decimal = Decimal(3)
     hold_step_tokens: Positive = 1_024
     hold_fail_unknown: Literal["open", "closed"] = "closed"
     drain_batch_events_max: Positive = 10_000
@@ -75,6 +77,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             raise ConfigError(f"{_PREFIX}TIME_ZONE is no IANA time zone: {settings.time_zone!r}") from error
         if min(settings.unpriced_input_usd_per_mtok, settings.unpriced_output_usd_per_mtok) < 0:
             raise ConfigError(f"{_PREFIX}UNPRICED_* are prices of zero or more")
+        if not settings.prices_factor_max.is_finite() or settings.prices_factor_max < 1:
+            raise ConfigError(f"{_PREFIX}PRICES_FACTOR_MAX is a factor of 1 or more")
         return settings
 
     def alert_networks(self) -> tuple[Network, ...]:
@@ -100,6 +104,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         if self.data_dir:
             return Path(self.data_dir)
         return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "tollbook"
+
+    def prices_path(self) -> Path | None:
+        """Where prices of our own are kept; None where no file is named."""
+        return Path(self.prices_file) if self.prices_file else None
 
     def require_stores(self) -> None:
         """Raise `ConfigError` unless both stores are named."""

@@ -3,8 +3,9 @@
 from typing import NamedTuple
 
 from tollbook.app.durability import ValkeyFacts, ack_for, ask_valkey
-from tollbook.app.wiring import World
-from tollbook.domain.errors import StoreError
+from tollbook.app.prices import candidate_of, read_text, release_of
+from tollbook.app.wiring import World, ceiling_of
+from tollbook.domain.errors import ConfigError, StoreError
 
 
 class Finding(NamedTuple):
@@ -22,7 +23,7 @@ class Finding(NamedTuple):
 
 async def examine(world: World) -> list[Finding]:
     """Look at both stores and at what they mean for `ack`."""
-    return [*await _postgres(world), *await _valkey(world)]
+    return [*await _postgres(world), *await _valkey(world), *await _prices(world)]
 
 
 async def _postgres(world: World) -> list[Finding]:
@@ -46,6 +47,36 @@ async def _postgres(world: World) -> list[Finding]:
     if facts.in_recovery:
         findings.append(Finding("Postgres", "this is a standby: it takes no writes", wrong=True))
     return findings
+
+
+async def _prices(world: World) -> list[Finding]:
+    path = world.settings.prices_path()
+    try:
+        installed = candidate_of(read_text(path), ceiling_of(world.settings))
+    except ConfigError as error:
+        return [Finding("prices", str(error), wrong=True)]
+    try:
+        last = await world.prices.in_force()
+        since = await world.prices.data_since(release_of(installed.kept.version))
+    except StoreError as trouble:
+        return [Finding("prices", str(trouble), wrong=True)]
+    age = "" if since is None else f", seen here for {(world.clock.now() - since).days} days"
+    own = "no TOLLBOOK_PRICES_FILE" if path is None else str(path)
+    findings = [Finding("prices", f"{installed.kept.version}, {len(installed.book)} rate cards{age}; {own}")]
+    if last is not None and last.digest != installed.book.digest:
+        findings.append(
+            Finding(
+                "prices",
+                f"in force is another book, {last.version} ({last.digest[:8]}): a receiver judges this one when it "
+                "starts or its file changes; where it waits, see `tollbook price diff` and `tollbook price accept`",
+                wrong=(await _waits(world, installed.book.digest)),
+            )
+        )
+    return findings
+
+
+async def _waits(world: World, digest: str) -> bool:
+    return any(book.refused is not None for book in await world.prices.named(digest))
 
 
 async def _valkey(world: World) -> list[Finding]:

@@ -21,6 +21,9 @@ from tollbook.telemetry import (
     Decided,
     Drained,
     LoopFailed,
+    PricesAdopted,
+    PricesRefused,
+    PricesStand,
     Rebuilt,
     Rejected,
     Settled,
@@ -85,6 +88,25 @@ class _Standing(Collector):
             yield GaugeMetricFamily(
                 "tollbook_inbox_oldest_seconds", "Age of the oldest inbox record", value=self._backlog.inbox_s
             )
+
+
+class _PriceMetrics:
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.age = Gauge(
+            "tollbook_price_data_age_seconds",
+            "Seconds since this ledger first saw the price data in force",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.waiting = Gauge(
+            "tollbook_prices_waiting",
+            "1 while a price book waits to be accepted",
+            registry=registry,
+            multiprocess_mode="mostrecent",
+        )
+        self.refused = Counter(
+            "tollbook_prices_refused", "Price books not taken: wrong, or moving prices too far", registry=registry
+        )
 
 
 class Metrics:
@@ -152,6 +174,8 @@ class Metrics:
             "tollbook_alert_deliveries", "Attempts to deliver an alert, by outcome", ["outcome"], registry=registry
         )
 
+        self.prices = _PriceMetrics(registry)
+
     def render(self, backlog: Backlog) -> bytes:
         """The Prometheus text exposition of this process and its siblings, and of what waits."""
         standing = CollectorRegistry()
@@ -192,10 +216,23 @@ class Metrics:
             case LoopFailed(loop, detail):
                 self.loop_failures.labels(loop).inc()
                 self._log.error("loop failed", loop=loop, detail=detail[:2000])
-            case AlertRaised() | AlertSent():
-                self._record_alert(happened)
+            case AlertRaised() | AlertSent() | PricesAdopted() | PricesRefused() | PricesStand():
+                self._record_told(happened)
             case _ as never:
                 assert_never(never)
+
+    def _record_told(self, happened: AlertRaised | AlertSent | PricesAdopted | PricesRefused | PricesStand) -> None:
+        match happened:
+            case AlertRaised() | AlertSent():
+                self._record_alert(happened)
+            case PricesAdopted(version, digest, cards):
+                self._log.info("prices in force", version=version, digest=digest, cards=cards)
+            case PricesRefused(digest, why):
+                self.prices.refused.inc()
+                self._log.error("prices refused", digest=digest, why=why)
+            case PricesStand(age_s, waiting):
+                self.prices.age.set(age_s)
+                self.prices.waiting.set(int(waiting))
 
     def _record_alert(self, happened: AlertRaised | AlertSent) -> None:
         if isinstance(happened, AlertRaised):

@@ -13,6 +13,7 @@ from tollbook.alerting.raising import Raiser, RaiserSettings
 from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
+from tollbook.app.prices import PriceKeeper
 from tollbook.domain.budget import Fail
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
@@ -31,6 +32,7 @@ from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
+from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.ledger.store import PostgresLedger
@@ -43,7 +45,6 @@ from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
-from tollbook.pricing.bundled import bundled_book
 from tollbook.pricing.quote import Ceiling
 
 
@@ -64,6 +65,7 @@ class World:
         self.ledger = PostgresLedger(pool, queries)
         self.config = PostgresConfig(pool, queries)
         self.alerts = PostgresAlerts(pool, queries)
+        self.prices = PostgresPrices(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
         self.limits = LimitKeeper(
@@ -105,13 +107,16 @@ class World:
             reported_differs_percent=self.settings.reported_differs_percent,
         )
 
-    def price_book(self) -> PriceBook:
-        """The bundled prices with the configured ceiling for what has none; takes about half a second."""
-        ceiling = Ceiling(
-            input_usd_per_mtok=self.settings.unpriced_input_usd_per_mtok,
-            output_usd_per_mtok=self.settings.unpriced_output_usd_per_mtok,
+    def price_keeper(self) -> PriceKeeper:
+        """What holds the price book in force."""
+        return PriceKeeper(
+            self.prices,
+            self.clock,
+            self.metrics,
+            path=self.settings.prices_path(),
+            ceiling=ceiling_of(self.settings),
+            factor_max=self.settings.prices_factor_max,
         )
-        return bundled_book(unpriced=ceiling)
 
     def intake(self) -> Intake:
         """The use case that acknowledges events."""
@@ -192,6 +197,14 @@ class World:
             rebuild=self.rebuild(),
             settings=DrainSettings(batch_events_max=self.settings.drain_batch_events_max),
         )
+
+
+def ceiling_of(settings: Settings) -> Ceiling:
+    """What a model without a price is taken to cost."""
+    return Ceiling(
+        input_usd_per_mtok=settings.unpriced_input_usd_per_mtok,
+        output_usd_per_mtok=settings.unpriced_output_usd_per_mtok,
+    )
 
 
 def connect_valkey(settings: Settings) -> "Redis":

@@ -9,6 +9,7 @@ from tollbook.cli import (
     key,
     migrate,
     outbox,
+    price,
     rebuild,
     reprice,
     serve,
@@ -43,5 +44,6 @@ def build() -> typer.Typer:
     app.add_typer(alert.app, name="alert")
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
+    app.add_typer(price.app, name="price")
     app.add_typer(outbox.app, name="outbox")
     return app

@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tollbook.app.asgi import price_cards
-from tollbook.app.wiring import World
+from tollbook.app.prices import compiled_again
+from tollbook.app.wiring import World, ceiling_of
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.money import usd_text
@@ -30,7 +30,7 @@ def reprice(
         Windows, typer.Option("--windows", help="Whether entries that count in open windows are re-priced too.")
     ] = Windows.ADJUST,
 ) -> None:
-    """Price entries anew with the price book of today, unpriced ones included, by correcting entries.
+    """Price entries anew with the price book in force, unpriced ones included, by correcting entries.
 
     A run that was cut short is finished by another one; where nothing differs nothing is written.
     """
@@ -52,12 +52,13 @@ def reprice(
 async def _reprice(
     world: World, within: Range, windows: Windows, *, dry: bool
 ) -> tuple[dict[tuple[str, str], Change], int, int]:
-    book = world.price_book()
-    if not dry:
-        await world.config.store_prices(book.digest, book.version, price_cards(book))
+    kept = await world.prices.in_force()
+    if kept is None:
+        raise ConfigError("no price book is in force yet: start a receiver first")
+    book = compiled_again(kept, ceiling_of(world.settings))
     use, partitions = world.reprice(book), range(world.directory.tenancy.partitions)
     changes: dict[tuple[str, str], Change] = {}
-    written = kept = 0
+    written = left = 0
     columns = (TextColumn("re-pricing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=sum([await use.count(partition, within) for partition in partitions]))
@@ -65,8 +66,8 @@ async def _reprice(
             async for page in use.run(partition, within, windows=windows, dry=dry):
                 progress.advance(task, page.seen)
                 written += page.written
-                kept += page.kept
+                left += page.kept
                 for key, change in page.changes.items():
                     changes[key] = changes[key].plus(change) if key in changes else change
         progress.update(task, completed=progress.tasks[task].total)
-    return changes, written, kept
+    return changes, written, left

@@ -3,6 +3,7 @@
 TollbookError
 ├── BudgetExceeded            a budget is spent; raised by clients before a call
 ├── RequestError              the request cannot be taken as it is; never retry unchanged
+│   └── UnitsRefused          units beside the tokens name nothing, or contradict each other
 ├── ConfigError               a setting is missing or contradicts another
 │   └── BudgetClash           two budgets of one owner would name the same meters
 └── StoreError                a store did not do what was asked
@@ -57,6 +58,8 @@ class RejectCode(StrEnum):
     FIELD_OUT_OF_RANGE = "field_out_of_range"
     TEXT_INVALID = "text_invalid"
     TOKENS_INCONSISTENT = "tokens_inconsistent"
+    UNIT_UNKNOWN = "unit_unknown"
+    UNITS_INCONSISTENT = "units_inconsistent"
     ALIAS_CONFLICT = "alias_conflict"
     TOO_DEEP = "too_deep"
     TENANT_FORBIDDEN = "tenant_forbidden"
@@ -82,6 +85,15 @@ class RequestError(TollbookError):
         self.reject = reject
         self.detail = detail
         self.status = status
+
+
+class UnitsRefused(RequestError):  # noqa: N818 - an outcome of pricing, not a mistake of ours
+    """What an event says of its units cannot be priced: no unit of that name, or a part larger than its whole."""
+
+    code = "units_refused"
+
+    def __init__(self, reject: RejectCode, detail: str) -> None:
+        super().__init__(reject, detail, status=422)
 
 
 class ConfigError(TollbookError):

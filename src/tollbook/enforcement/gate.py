@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol, assert_never
 
@@ -42,7 +42,16 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Prices(Protocol):
     """What the gate asks of a price book."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        service_tier: str | None,
+        at: datetime,
+        *,
+        tenant: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> TokenRates:
         """The rates of a call; never None: an unknown model has the ceiling's."""
         ...
 
@@ -135,6 +144,10 @@ class Gate:
         )
         self._loading: dict[tuple[str, tuple[str, ...]], asyncio.Future[bool]] = {}
         self._probing: dict[int, asyncio.Task[None]] = {}
+
+    def price_by(self, prices: Prices) -> None:
+        """Estimate by another price book from now on."""
+        self._prices = prices
 
     async def hold(self, ask: Ask) -> Decision:
         """Reserve what the call may cost. Raises `GateOverloaded` where too many ask at once."""
@@ -301,8 +314,8 @@ class Gate:
         sizes = sizes_of(ask, step_tokens=self._settings.step_tokens, usual=usual)
         ends = asked.at + timedelta(milliseconds=ask.ttl_ms)
         price = CallPrice(
-            self._prices.rates(ask.provider, ask.model, ask.service_tier, asked.at),
-            self._prices.rates(ask.provider, ask.model, ask.service_tier, ends),
+            self._prices.rates(ask.provider, ask.model, ask.service_tier, asked.at, tenant=ask.tenant),
+            self._prices.rates(ask.provider, ask.model, ask.service_tier, ends, tenant=ask.tenant),
         )
         if asked.lease is not None:
             return plan_lease(asked.lease, sizes, price, checks, asked.yielded)

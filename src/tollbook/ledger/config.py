@@ -1,6 +1,6 @@
 """The config port over Postgres: every change raises the configuration's version in the same transaction."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from itertools import groupby
@@ -22,7 +22,6 @@ from tollbook.ports.config import (
     BudgetsChanged,
     KeyListing,
     OwnersBudgets,
-    PriceCard,
     ServerFacts,
     Snapshot,
     TokenListing,
@@ -204,17 +203,6 @@ class PostgresConfig:
         """Every webhook token ever made, newest first."""
         async with connection_of(self._pool) as connection:
             return [TokenListing(*row) for row in await connection.fetch(self._sql["tokens_list"])]
-
-    async def store_prices(self, digest: str, version: str, cards: Iterable[PriceCard]) -> bool:
-        """Keep a price book's cards so that entries can refer to them; False where it was there already."""
-        rows = list(cards)
-        async with connection_of(self._pool) as connection, connection.transaction():
-            status = await connection.execute(self._sql["price_book_insert"], digest, version, len(rows))
-            if status == "INSERT 0 0":
-                return False
-            columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-            await connection.execute(self._sql["prices_insert"], *columns)
-        return True
 
     @asynccontextmanager
     async def _change(self) -> AsyncIterator[tuple[Connection, int]]:

@@ -1,7 +1,7 @@
 """From a decoded event to what the journal keeps: price, day, identity and row, all decided here and nowhere later."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from struct import Struct
 from typing import NamedTuple, Protocol
@@ -11,7 +11,7 @@ import msgspec
 
 from tollbook.domain.agent import roles, within
 from tollbook.domain.budget import BudgetBook
-from tollbook.domain.errors import RejectCode
+from tollbook.domain.errors import RejectCode, UnitsRefused
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.hold import counted_at, hold_name
 from tollbook.domain.identity import (
@@ -35,7 +35,7 @@ from tollbook.domain.observation import (
 )
 from tollbook.domain.record import HoldUse
 from tollbook.domain.rows import (
-    NO_UNITS_NO_GROUP,
+    NOTHING_BESIDE,
     RowEncoder,
     encode_observed,
     encode_row,
@@ -61,7 +61,16 @@ _PLACES_MAX = 100_000
 class Prices(Protocol):
     """What the resolver asks of a price book."""
 
-    def rates(self, provider: str | None, model: str, service_tier: str | None, at: datetime) -> TokenRates:
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        service_tier: str | None,
+        at: datetime,
+        *,
+        tenant: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> TokenRates:
         """The rates of a call; never None: an unknown model has the ceiling's."""
         ...
 
@@ -156,6 +165,10 @@ class Resolver:
             self._budgets = budgets or self._budgets
             self._places.clear()
 
+    def price_by(self, prices: Prices) -> None:
+        """Price by another book from now on."""
+        self.prices = prices
+
     def resolve(
         self, events: Sequence[Event], indexes: Sequence[int] | None, sender: Sender, now: datetime
     ) -> Resolved:
@@ -186,11 +199,17 @@ class Resolver:
         place = self._places.get(tenant)
         if place is None or not place.start <= counted_micros < place.end:
             place = self._place(tenant, counted)
-        rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
-        cost = rates.cost_nanos(event, event.units)
+        rates = self.prices.rates(
+            event.provider, event.model, event.service_tier, ts, tenant=tenant, context=event.context
+        )
+        cost, price_id, flags = (
+            _with_units(rates, event, event.units)
+            if event.units
+            else (rates.cost_nanos(event), rates.price_id, rates.flags)
+        )
         if cost > self._limits.cost_nanos_max:
             raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
-        if rates.flags & _UNPRICED:
+        if flags & _UNPRICED:
             resolved.unpriced.add((tenant, event.model))
         counts = (
             event.input,
@@ -205,14 +224,14 @@ class Resolver:
             event.service_tier,
         ))  # fmt: skip
         fingerprint, standing, observed = _observed(event, crc32(_COUNTS.pack(*counts), crc32(names)))
-        flags, reported = rates.flags, -1
+        reported = -1
         if event.cost_usd is not None:
             reported = int(nanos_from_usd(event.cost_usd))
-            flags |= flag_of(reported, cost, rates.flags, self._limits)
+            flags |= flag_of(reported, cost, flags, self._limits)
         row = encode_row(
             (
-                entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost,
-                rates.price_id or 0, reported, *counts, flags, standing,
+                entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost, price_id or 0,
+                reported, *counts, flags, standing,
             ),
             names,
             encode_tail(event.id, event.call_id, event.tags, event.hold, observed),
@@ -256,18 +275,29 @@ def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
 
 def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
     """The fingerprint, which an observer's standing and extra units are part of, the standing, and what is packed."""
-    seen, units = event.seen, event.units
-    if seen is None and units is None:
-        return fingerprint, UNOBSERVED, NO_UNITS_NO_GROUP
-    units = units or None
+    seen, units, context = event.seen, event.units or None, event.context or None
+    if seen is None and units is None and context is None:
+        return fingerprint, UNOBSERVED, NOTHING_BESIDE
     standing = standing_of(seen)
     if units is not None:
         units = dict(sorted(units.items()))
         fingerprint = crc32(msgspec.json.encode(units), fingerprint)
+    if context is not None:
+        context = dict(sorted(context.items()))
+        fingerprint = crc32(msgspec.json.encode(context), fingerprint)
     if seen is not None:
         fingerprint = crc32(standing.to_bytes(4, "big"), fingerprint)
     group = None if seen is None or seen.group is None else group_key(event.tenant, seen.group)
-    return fingerprint, standing, encode_observed(units, group)
+    return fingerprint, standing, encode_observed(units, context, group)
+
+
+def _with_units(rates: TokenRates, event: Event, units: Mapping[str, int]) -> tuple[int, int | None, int]:
+    """The cost, the rate card and the flags of an event that used more than tokens."""
+    try:
+        quote = rates.quote(event, units)
+    except UnitsRefused as refused:
+        raise _Refused(refused.reject, refused.detail) from refused
+    return quote.cost_nanos, quote.price_id, quote.flags
 
 
 class _Request:

@@ -1,6 +1,6 @@
 """What is configured: partitions, zones, keys, tokens, limits. Kept in Postgres, versioned as a whole."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -199,8 +199,4 @@ class Config(Protocol):
 
     async def list_tokens(self) -> list[TokenListing]:
         """Every webhook token ever made, newest first."""
-        ...
-
-    async def store_prices(self, digest: str, version: str, cards: Iterable[PriceCard]) -> bool:
-        """Keep a price book's cards so that entries can refer to them; False where it was there already."""
         ...

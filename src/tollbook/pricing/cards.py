@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time
-from decimal import Decimal
+from decimal import Decimal, localcontext
+from enum import StrEnum
 from fractions import Fraction
 from hashlib import blake2b
 from typing import Any
@@ -10,15 +11,22 @@ from typing import Any
 import msgspec
 from genai_prices.types import ModelPrice, TieredPrices
 
-from tollbook.domain.errors import ConfigError
+from tollbook.domain.errors import ConfigError, invariant
 from tollbook.domain.money import NANOS_PER_USD
 from tollbook.pricing.quote import TokenRates, nanos_rounded, token_rates
+from tollbook.pricing.terms import AUDIO_UNITS, UnitTerms
 from tollbook.pricing.units import COUNTED_UNITS, COUNTS, REQUESTS, Units
 
 PRICE_ID_MAX = (1 << 63) - 1
 """Price ids fit the positive half of an 8-byte column."""
 
-_AUDIO_UNITS = ("audio_seconds", "input_audio_seconds")
+
+class Origin(StrEnum):
+    """Where a card's prices come from: the data alone, a price or an uplift of our own, or a discount on those."""
+
+    DATA = "data"
+    OVERRIDE = "override"
+    DISCOUNT = "discount"
 
 
 class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,6 +37,13 @@ class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
     usd: Decimal
     tiers: tuple[tuple[int, Decimal], ...] = ()
     """(input tokens that must be passed, dollars then), lowest threshold first. The whole call moves."""
+    like: str = ""
+    """The unit of the same card whose price stands in for one that the data lacks (`default_prices`)."""
+
+    def times(self, factor: Decimal) -> "UnitPrice":
+        """The same price raised or lowered by an exact factor."""
+        tiers = tuple((start, _product(usd, factor)) for start, usd in self.tiers)
+        return msgspec.structs.replace(self, usd=_product(self.usd, factor), tiers=tiers)
 
     def usd_above(self, input_tokens: int) -> Decimal:
         """Dollars per `per` units in a call of so many input tokens."""
@@ -53,6 +68,9 @@ class CardScope(msgspec.Struct, frozen=True, kw_only=True):
     daily_utc: tuple[tuple[time, time], ...] = ()
     billed_seconds_min: int = 0
     """A call with any audio is billed for at least so many seconds of it."""
+    origin: Origin = Origin.DATA
+    factors: tuple[tuple[str, Decimal], ...] = ()
+    """What raised or lowered the listed prices to those of the card, by name: uplifts, then a discount."""
 
 
 class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +84,9 @@ class PriceRow(msgspec.Struct, frozen=True, kw_only=True):
     effective_to: datetime | None
     rates: dict[str, Any]
     """JSON of strings and whole numbers: unit -> {usd, per, tiers}; and the daily hours, if any."""
+    origin: str = Origin.DATA.value
+    factors: list[dict[str, str]] = []
+    """[{name, factor}] that the card's prices were multiplied by already."""
 
 
 class RateCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,12 +100,15 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
     scope: CardScope
     prices: tuple[UnitPrice, ...]
     tokens: TokenRates | None
+    terms: UnitTerms
 
     def nanos_of_units(self, counts: Mapping[str, int], units: Units) -> int:
         """Price any units at leaf rates, rounded once: for the six counts alone, what `tokens` gives."""
         counts = self._billed(counts)
         input_tokens = counts.get("input_tokens", 0)
         leaves = units.leaves(frozenset(price.unit for price in self.prices), counts)
+        for unit, leaf in leaves.items():
+            invariant(leaf >= 0, f"the parts of {unit} exceed it")
         exact = sum((price.nanos_above(input_tokens) * leaves[price.unit] for price in self.prices), Fraction(0))
         return nanos_rounded(exact)
 
@@ -103,15 +127,17 @@ class RateCard(msgspec.Struct, frozen=True, kw_only=True):
             effective_from=self.scope.effective_from,
             effective_to=self.scope.effective_to,
             rates=rates,
+            origin=self.scope.origin.value,
+            factors=[{"name": name, "factor": decimal_text(factor)} for name, factor in self.scope.factors],
         )
 
     def _billed(self, counts: Mapping[str, int]) -> dict[str, int]:
         billed = {**counts, REQUESTS: 1}
         if self.scope.billed_seconds_min:
-            seconds = counts.get(_AUDIO_UNITS[0]) or counts.get(_AUDIO_UNITS[1]) or 0
+            seconds = counts.get(AUDIO_UNITS[0]) or counts.get(AUDIO_UNITS[1]) or 0
             if seconds:
                 seconds = max(seconds, self.scope.billed_seconds_min)
-            billed.update(dict.fromkeys(_AUDIO_UNITS, seconds))
+            billed.update(dict.fromkeys(AUDIO_UNITS, seconds))
         return billed
 
 
@@ -135,15 +161,55 @@ def declared_prices(price: ModelPrice, units: Units) -> tuple[UnitPrice, ...]:
     return tuple(found)
 
 
-def compile_card(scope: CardScope, prices: tuple[UnitPrice, ...], units: Units) -> RateCard:
-    """Give the prices their id and their integer rates."""
+def default_prices(provider: str, prices: tuple[UnitPrice, ...], units: Units) -> tuple[UnitPrice, ...]:
+    """The prices with those of our own units that the provider's list implies and the data leaves out.
+
+    OpenAI's (and so Azure's) cache write is the one of 30 minutes, and its search in files is what the data calls a
+    storage search; Anthropic charges nothing for a web fetch beside its tokens. No list tells of 12 hours yet.
+    """
+    listed = {price.unit: price for price in prices}
+    found = []
+    if provider in {"openai", "azure"}:
+        modal = any("modality" in units.named(unit).dimensions for unit in listed)
+        if "cache_write_tokens" in listed and not modal:
+            found.append(_like(listed["cache_write_tokens"], "cache_write_30m_tokens"))
+        if "storage_searches" in listed:
+            found.append(_like(listed["storage_searches"], "file_searches"))
+    if provider == "anthropic" and "input_tokens" in listed:
+        found.append(UnitPrice(unit="web_fetches", per=units.named("web_fetches").per, usd=Decimal(0)))
+    added = [price for price in found if price.unit not in listed]
+    return tuple(sorted([*prices, *added], key=lambda price: price.unit)) if added else prices
+
+
+def _like(price: UnitPrice, unit: str) -> UnitPrice:
+    return msgspec.structs.replace(price, unit=unit, like=price.unit)
+
+
+def compile_card(
+    scope: CardScope, prices: tuple[UnitPrice, ...], units: Units, ceilings: Mapping[str, Fraction]
+) -> RateCard:
+    """Give the prices their id and their integer rates. `ceilings` are nano-dollars of a unit without a price."""
     price_id = _price_id(scope, prices)
-    return RateCard(price_id=price_id, scope=scope, prices=prices, tokens=_token_rates(price_id, prices, units))
+    starts = [0, *sorted({start for price in prices for start, _ in price.tiers})]
+    levels = [
+        (start, {price.unit: price.nanos_above(start + 1 if start else 0) for price in prices}) for start in starts
+    ]
+    terms = UnitTerms(units, ceilings, price_id=price_id, levels=levels, billed_seconds_min=scope.billed_seconds_min)
+    tokens = _token_rates(price_id, levels, units)
+    if tokens is not None:
+        tokens = msgspec.structs.replace(tokens, terms=terms)
+    return RateCard(price_id=price_id, scope=scope, prices=prices, tokens=tokens, terms=terms)
+
+
+def hours_of(row: PriceRow) -> tuple[tuple[time, time], ...]:
+    """The daily hours that a stored card holds in."""
+    hours = row.rates.get("daily_utc", ())
+    return tuple((time.fromisoformat(start), time.fromisoformat(until)) for start, until in hours)
 
 
 def card_content(scope: CardScope, prices: tuple[UnitPrice, ...]) -> bytes:
     """The canonical text of a card: equal content, equal bytes, whatever way the numbers were written."""
-    content = [
+    content: list[object] = [
         scope.provider,
         scope.model,
         sorted(scope.context),
@@ -153,6 +219,8 @@ def card_content(scope: CardScope, prices: tuple[UnitPrice, ...]) -> bytes:
         scope.billed_seconds_min,
         {price.unit: _price_json(price) for price in prices},
     ]
+    if scope.origin is not Origin.DATA:
+        content.append([scope.origin.value, [[name, decimal_text(factor)] for name, factor in scope.factors]])
     return msgspec.json.encode(content, order="deterministic")
 
 
@@ -162,15 +230,13 @@ def _price_id(scope: CardScope, prices: tuple[UnitPrice, ...]) -> int:
     return (int.from_bytes(digest) & PRICE_ID_MAX) or 1
 
 
-def _token_rates(price_id: int, prices: tuple[UnitPrice, ...], units: Units) -> TokenRates | None:
-    priced = {price.unit for price in prices}
+def _token_rates(price_id: int, levels: list[tuple[int, dict[str, Fraction]]], units: Units) -> TokenRates | None:
+    priced = levels[0][1].keys()
     if priced and not priced & (COUNTED_UNITS.keys() | {REQUESTS}):
         return None
-    starts = sorted({start for price in prices for start, _ in price.tiers})
-    levels = []
-    for level, start in enumerate([0, *starts]):
-        above = start + 1 if level else 0
-        signed = units.signed({price.unit: price.nanos_above(above) for price in prices})
+    counted = []
+    for start, rates in levels:
+        signed = units.signed(rates)
         per_count = (
             sum(
                 (signed.get(unit, Fraction(0)) for unit, parts in COUNTED_UNITS.items() if count in parts),
@@ -178,18 +244,27 @@ def _token_rates(price_id: int, prices: tuple[UnitPrice, ...], units: Units) -> 
             )
             for count in COUNTS
         )
-        levels.append((start, (signed.get(REQUESTS, Fraction(0)), *per_count)))
-    return token_rates(price_id, levels)
+        counted.append((start, (signed.get(REQUESTS, Fraction(0)), *per_count)))
+    return token_rates(price_id, counted)
 
 
 def _price_json(price: UnitPrice) -> dict[str, Any]:
-    shown: dict[str, Any] = {"usd": _decimal_text(price.usd), "per": price.per}
+    shown: dict[str, Any] = {"usd": decimal_text(price.usd), "per": price.per}
     if price.tiers:
-        shown["tiers"] = [{"input_tokens_over": start, "usd": _decimal_text(usd)} for start, usd in price.tiers]
+        shown["tiers"] = [{"input_tokens_over": start, "usd": decimal_text(usd)} for start, usd in price.tiers]
+    if price.like:
+        shown["like"] = price.like
     return shown
 
 
-def _decimal_text(amount: Decimal) -> str:
+def _product(usd: Decimal, factor: Decimal) -> Decimal:
+    # Enough digits for the product of any two that a person wrote down.
+    with localcontext(prec=200):
+        return usd * factor
+
+
+def decimal_text(amount: Decimal) -> str:
+    """The amount without an exponent and without zeros that say nothing."""
     text = format(amount, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 

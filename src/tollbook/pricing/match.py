@@ -88,6 +88,13 @@ STANDARD_TIERS = frozenset({"", "default", "standard", "auto", "on_demand", "uns
 TIER_KEYS = ("service_tier", "processing", "speed")
 """Context keys of the price data that one reported service tier may stand for."""
 
+STANDARD_CONTEXT: Mapping[str, frozenset[str]] = {
+    "inference_geo": frozenset({"", "global", "not_available", "unspecified"}),
+    "speed": frozenset({"", "standard", "default"}),
+    "processing": frozenset({"", "default", "standard", "sync", "online"}),
+}
+"""Values of other context keys that mean the list price."""
+
 TIER_ALIASES: Mapping[str, str] = {
     "on_demand_flex": "flex",
     "on_demand_priority": "priority",
@@ -117,6 +124,11 @@ def tier_of(service_tier: str | None) -> str | None:
         return None
     tier = service_tier.strip().lower()
     return None if tier in STANDARD_TIERS else TIER_ALIASES.get(tier, tier)
+
+
+def is_standard(key: str, value: str) -> bool:
+    """Whether a pair of a price's context means the list price; keys and values in lower case."""
+    return value in STANDARD_CONTEXT.get(key, STANDARD_TIERS)
 
 
 class Matcher:

@@ -22,7 +22,34 @@ class QuoteFlag(IntFlag):
     UNPRICED = 1
     """No price is known for the call: the cost is the configured ceiling's, and `price_id` is None."""
     CONTEXT_UNKNOWN = 2
-    """A service tier was named that has no price for this model at the time: the cost is the standard one."""
+    """A service tier or another context was named that has no price for this model at the time: the cost is the
+    standard one."""
+    UNITS_UNPRICED = 4
+    """Something beside the tokens has no price: a fee is the ceiling's, a cache write's lifetime costs as any other."""
+
+
+UNIT_CEILINGS: Mapping[str, Decimal] = {
+    "input_characters": Decimal(40),
+    "input_text_messages": Decimal(4),
+    "audio_seconds": Decimal("4.8"),
+    "input_audio_seconds": Decimal("4.8"),
+    "output_audio_seconds": Decimal("4.8"),
+    "input_pixels": Decimal(40),
+    "input_document_pages": Decimal(4),
+    "input_annotated_document_pages": Decimal(5),
+    "rerank_searches": Decimal(2),
+    "web_searches": Decimal(35),
+    "social_searches": Decimal(35),
+    "web_fetches": Decimal(35),
+    "storage_searches": Decimal("2.5"),
+    "file_searches": Decimal("2.5"),
+    "code_executions": Decimal(30),
+}
+"""Dollars per as many units as the data prices them by (docs/prices.md): the dearest list price of the data.
+
+Where the data has none: the other kind of search for social searches and fetches; $0.03 a container for code, Cohere's
+$2 a thousand searches for ranking, and $0.04 a square megapixel for pictures, all of them list prices once published.
+"""
 
 
 class Quote(msgspec.Struct, frozen=True, gc=False):
@@ -42,9 +69,11 @@ class Ceiling(msgspec.Struct, frozen=True, kw_only=True):
 
     input_usd_per_mtok: Decimal = Decimal(20)
     output_usd_per_mtok: Decimal = Decimal(80)
+    units: Mapping[str, Decimal] = msgspec.field(default_factory=lambda: dict(UNIT_CEILINGS))
+    """What stands beside tokens, in dollars per as many as the data prices it by (`UNIT_CEILINGS`)."""
 
     def __post_init__(self) -> None:
-        for price in (self.input_usd_per_mtok, self.output_usd_per_mtok):
+        for price in (self.input_usd_per_mtok, self.output_usd_per_mtok, *self.units.values()):
             if not price.is_finite() or price < 0:
                 raise ConfigError(f"a ceiling is a finite price of zero or more, not {price}")
 
@@ -92,6 +121,13 @@ class CountRates(NamedTuple):
     reasoning: int
 
 
+class UnitPricing(Protocol):
+    """Prices what a call used beside its six counts; `terms.UnitTerms` does."""
+
+    def quote(self, rates: "TokenRates", counts: TokenCounts, units: Mapping[str, int]) -> Quote:
+        """Price the counts and the units together. Raises `UnitsRefused` where they say nothing consistent."""
+
+
 NO_STEP = 1 << 62
 """A threshold that no count passes; stands where a card has no tiers."""
 
@@ -110,15 +146,29 @@ class TokenRates(msgspec.Struct, frozen=True, gc=False):
     first_step: int = NO_STEP
     steps: tuple[tuple[int, CountRates], ...] = ()
     """(input tokens that must be passed, the rates then), dearest threshold first. The whole call moves."""
+    terms: UnitPricing | None = None
+    """What prices units beside the six counts; without it they are flagged and cost nothing more."""
 
-    def cost_nanos(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> int:  # noqa: ARG002 - not priced yet
+    def quote(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> Quote:
+        """Price a call with all that it used. Raises `UnitsRefused` where `units` say nothing consistent."""
+        if not units:
+            return Quote(self.cost_nanos(counts), self.price_id, self.flags)
+        if self.terms is None:
+            return Quote(self.cost_nanos(counts), self.price_id, self.flags | QuoteFlag.UNITS_UNPRICED)
+        return self.terms.quote(self, counts, units)
+
+    def cost_nanos(self, counts: TokenCounts, units: Mapping[str, int] | None = None) -> int:
         """Price the counts exactly and round once, half to even.
+
+        With `units`, what stands beside the tokens is priced too; `quote` also tells its flags.
 
         >>> from tollbook.domain.usage import Usage
         >>> rates = CountRates(0, 5_000_000, 25_000_000, -4_500_000, 0, 0, 0)
         >>> TokenRates(None, 0, 1000, rates).cost_nanos(Usage(input=1000, output=10, cache_read=1000))
         750000
         """
+        if units:
+            return self.quote(counts, units).cost_nanos
         rates = self.base
         prompt = counts.input
         if prompt > self.first_step:
@@ -141,6 +191,33 @@ class TokenRates(msgspec.Struct, frozen=True, gc=False):
         if doubled > divisor or (doubled == divisor and nanos & 1):
             nanos += 1
         return nanos
+
+
+def exact_nanos(rates: TokenRates, counts: TokenCounts) -> Fraction:
+    """What the six counts cost before the rounding."""
+    level = next((step for start, step in rates.steps if counts.input > start), rates.base)
+    fixed, *per_count = level
+    six = (
+        counts.input,
+        counts.output,
+        counts.cache_read,
+        counts.cache_write_5m,
+        counts.cache_write_1h,
+        counts.reasoning,
+    )
+    return Fraction(fixed + sum(rate * count for rate, count in zip(per_count, six, strict=True)), rates.divisor)
+
+
+def divided(exact: int, divisor: int) -> int:
+    """Round `exact / divisor`, not negative, to a whole number, half to even.
+
+    >>> divided(5, 2), divided(7, 2), divided(0, 3)
+    (2, 4, 0)
+    """
+    nanos, rest = divmod(exact, divisor)
+    if 2 * rest > divisor or (2 * rest == divisor and nanos & 1):
+        nanos += 1
+    return nanos
 
 
 def nanos_rounded(exact_nanos: Fraction) -> int:

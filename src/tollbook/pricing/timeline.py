@@ -7,8 +7,9 @@ case, and a look-up is two bisections.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, time
+from fractions import Fraction
 from itertools import product
 from typing import TypeAlias
 
@@ -20,11 +21,19 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
-from tollbook.pricing.cards import CardScope, RateCard, UnitPrice, compile_card, declared_prices
+from tollbook.pricing.cards import (
+    CardScope,
+    Origin,
+    RateCard,
+    UnitPrice,
+    compile_card,
+    declared_prices,
+    default_prices,
+)
+from tollbook.pricing.own import Between, Context, Factor, OwnTerms
 from tollbook.pricing.units import Units
 
-Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint | None
-Context: TypeAlias = frozenset[tuple[str, str]]
+Constraint: TypeAlias = StartDateConstraint | TimeOfDateConstraint | Between | None
 Prices: TypeAlias = tuple[UnitPrice, ...]
 
 MIDNIGHT = time(0)
@@ -40,8 +49,10 @@ class Grid(msgspec.Struct, frozen=True):
 
     def place(self, at: datetime) -> tuple[int, int]:
         """The span and the part that an aware moment lies in."""
-        part = bisect_right(self.hours, at.astimezone(UTC).time()) if self.hours else 0
-        return bisect_right(self.dates, at), part
+        if not self.hours:
+            return bisect_right(self.dates, at), 0
+        utc = at if at.tzinfo is UTC else at.astimezone(UTC)
+        return bisect_right(self.dates, at), bisect_right(self.hours, utc.time())
 
     def cells(self) -> Iterator[tuple[int, int]]:
         """Every (span, part), spans first."""
@@ -73,72 +84,115 @@ class _Variant(msgspec.Struct, frozen=True):
     when: Context
     constraint: Constraint
     prices: Prices
+    own: bool = False
 
 
 class _Sources(msgspec.Struct, frozen=True):
-    """The data of one model with its prices declared once."""
+    """The data of one model with its prices declared once, and what is our own of it."""
 
+    provider: str
     standard: tuple[tuple[Constraint, Prices], ...]
     variants: tuple[_Variant, ...]
+    own: OwnTerms
     grid: Grid
 
 
+class _Givers(msgspec.Struct, frozen=True):
+    """The places of what made a price: variants that gave at least one, and what multiplied them."""
+
+    variants: tuple[int, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    discounted: bool = False
+
+
 class _Resolved(msgspec.Struct, frozen=True):
-    """The prices in one cell and context, and the variants that gave at least one of them."""
+    """The prices in one cell and context, and what made them."""
 
     prices: Prices
-    givers: tuple[int, ...]
+    givers: _Givers
     known: Context
 
 
-def compile_model(provider: str, model: ModelInfo, units: Units) -> ModelCards:
+def compile_model(
+    provider: str, model: ModelInfo, units: Units, ceilings: Mapping[str, Fraction], own: OwnTerms | None = None
+) -> ModelCards:
     """Lay out the cards of one model.
 
-    A card's context names the variants that gave it a price, so a variant that is not yet active, or that
+    A card's context names the variants and uplifts that made its prices, so a variant that is not yet active, or that
     prices nothing, shares the card of the standard price.
     """
-    sources = _sources(model, units)
-    by_givers: dict[tuple[int, ...], dict[tuple[int, int], Prices]] = {}
+    sources = _sources(provider, model, units, own or OwnTerms())
+    by_givers: dict[_Givers, dict[tuple[int, int], Prices]] = {}
     resolved: dict[Context, dict[tuple[int, int], _Resolved]] = {}
-    for context in _contexts(sources.variants):
+    for context in _contexts(
+        [*(variant.when for variant in sources.variants), *(up.when for up in sources.own.uplifts)]
+    ):
         resolved[context] = {}
         for cell in sources.grid.cells():
             found = _resolve(sources, context, cell, units)
             resolved[context][cell] = found
             by_givers.setdefault(found.givers, {})[cell] = found.prices
-    cards: dict[tuple[tuple[int, ...], tuple[int, int]], RateCard] = {}
+    cards: dict[tuple[_Givers, tuple[int, int]], RateCard] = {}
     for givers, priced in by_givers.items():
-        pairs = sorted(set().union(*(sources.variants[giver].when for giver in givers)))
-        # The only model whose provider bills a least duration; genai-prices states it in code, not in data.
-        seconds_min = 10 if provider == "groq" and model.id.startswith("whisper-large-v3") else 0
-        scope = CardScope(provider=provider, model=model.id, context=tuple(pairs), billed_seconds_min=seconds_min)
+        scope = _scope(sources, model, givers)
         free = model.id.endswith(FREE_SUFFIX)
         for cells, prices, narrowed in _spans(scope, sources.grid, priced):
             if prices or free:
-                card = compile_card(narrowed, prices, units)
+                card = compile_card(narrowed, prices, units, ceilings)
                 cards.update(((givers, cell), card) for cell in cells)
     contexts = {
         context: {cell: Cell(cards.get((found.givers, cell)), found.known) for cell, found in cells.items()}
         for context, cells in resolved.items()
     }
-    pairs_known = frozenset().union(*(variant.when for variant in sources.variants))
+    pairs_known = frozenset().union(*resolved)
     distinct = {card.price_id: card for card in cards.values()}
     return ModelCards(sources.grid, pairs_known, contexts, tuple(distinct.values()))
 
 
-def _sources(model: ModelInfo, units: Units) -> _Sources:
+def _scope(sources: _Sources, model: ModelInfo, givers: _Givers) -> CardScope:
+    variants = [sources.variants[place] for place in givers.variants]
+    whens = [variant.when for variant in variants] + [factor.when for factor in givers.factors]
+    # The only model whose provider bills a least duration; genai-prices states it in code, not in data.
+    seconds_min = 10 if sources.provider == "groq" and model.id.startswith("whisper-large-v3") else 0
+    origin = Origin.DATA
+    if givers.discounted:
+        origin = Origin.DISCOUNT
+    elif givers.factors or any(variant.own for variant in variants):
+        origin = Origin.OVERRIDE
+    return CardScope(
+        provider=sources.provider,
+        model=model.id,
+        context=tuple(sorted(set().union(*whens))),
+        billed_seconds_min=seconds_min,
+        origin=origin,
+        factors=tuple((factor.name, factor.by) for factor in givers.factors),
+    )
+
+
+def _sources(provider: str, model: ModelInfo, units: Units, own: OwnTerms) -> _Sources:
     entries = model.prices if isinstance(model.prices, list) else [ConditionalPrice(prices=model.prices)]
     standard = tuple((entry.constraint, declared_prices(entry.prices, units)) for entry in entries)
-    variants = tuple(
+    listed = [
         _Variant(frozenset(variant.when.items()), variant.constraint, declared_prices(variant.prices, units))
         for variant in model.price_variants or ()
+    ]
+    ours = [_Variant(price.when, price.between, price.prices, own=True) for price in own.prices]
+    # Of two that price one unit the first counts: ours of a context, the list's of it, then ours of every context.
+    variants = (
+        *(variant for variant in ours if variant.when),
+        *listed,
+        *(variant for variant in ours if not variant.when),
     )
-    constraints = [constraint for constraint, _ in standard] + [variant.constraint for variant in variants]
-    return _Sources(standard, variants, _grid(constraints))
+    constraints: list[Constraint] = [constraint for constraint, _ in standard]
+    constraints += [variant.constraint for variant in variants]
+    constraints += [factor.between for factor in (*own.uplifts, *own.discounts)]
+    return _Sources(provider, standard, variants, own, _grid(constraints))
 
 
 def _grid(constraints: Sequence[Constraint]) -> Grid:
     dates = {_midnight(limit.start_date) for limit in constraints if isinstance(limit, StartDateConstraint)}
+    spans = [limit for limit in constraints if isinstance(limit, Between)]
+    dates |= {edge for span in spans for edge in (span.start, span.end) if edge is not None}
     hours = {
         hour
         for limit in constraints
@@ -148,10 +202,10 @@ def _grid(constraints: Sequence[Constraint]) -> Grid:
     return Grid(tuple(sorted(dates)), tuple(sorted(hours - {MIDNIGHT})))
 
 
-def _contexts(variants: Sequence[_Variant]) -> Iterator[Context]:
+def _contexts(whens: Sequence[Context]) -> Iterator[Context]:
     values: dict[str, set[str]] = {}
-    for variant in variants:
-        for key, value in variant.when:
+    for when in whens:
+        for key, value in when:
             values.setdefault(key, set()).add(value)
     choices = [[None, *((key, value) for value in sorted(values[key]))] for key in sorted(values)]
     for choice in product(*choices):
@@ -170,14 +224,36 @@ def _resolve(sources: _Sources, context: Context, cell: tuple[int, int], units: 
     for position, variant in enumerate(sources.variants):
         if not variant.when <= context or not _active(variant.constraint, sources.grid, cell):
             continue
-        known |= variant.when
         given = [price for price in variant.prices if price.unit not in overrides]
+        if given or not variant.prices:
+            # One that others have left nothing to say is not what the call is priced by.
+            known |= variant.when
         if given:
             givers.append(position)
             overrides.update((price.unit, price) for price in given)
     merged = {price.unit: price for price in prices} | overrides
     units.check_nesting(frozenset(merged))
-    return _Resolved(tuple(merged[unit] for unit in sorted(merged)), tuple(givers), frozenset(known))
+    listed = default_prices(sources.provider, tuple(merged[unit] for unit in sorted(merged)), units)
+    factors, discounted = _factors(sources, context, cell) if listed else ((), False)
+    known.update(pair for factor in factors for pair in factor.when)
+    made = _Givers(tuple(givers), factors, discounted)
+    return _Resolved(tuple(_multiplied(price, factors) for price in listed), made, frozenset(known))
+
+
+def _factors(sources: _Sources, context: Context, cell: tuple[int, int]) -> tuple[tuple[Factor, ...], bool]:
+    """What multiplies the listed prices: every uplift of the context, and the first discount in force."""
+    uplifts = [up for up in sources.own.uplifts if up.when <= context and _active(up.between, sources.grid, cell)]
+    for discount in sources.own.discounts:
+        if _active(discount.between, sources.grid, cell):
+            return (*uplifts, discount), True
+    return tuple(uplifts), False
+
+
+def _multiplied(price: UnitPrice, factors: Sequence[Factor]) -> UnitPrice:
+    for factor in factors:
+        if not factor.units or price.unit in factor.units:
+            price = price.times(factor.by)
+    return price
 
 
 def _active(constraint: Constraint, grid: Grid, cell: tuple[int, int]) -> bool:
@@ -186,6 +262,9 @@ def _active(constraint: Constraint, grid: Grid, cell: tuple[int, int]) -> bool:
         return True
     if isinstance(constraint, StartDateConstraint):
         return span > grid.dates.index(_midnight(constraint.start_date))
+    if isinstance(constraint, Between):
+        began = constraint.start is None or span > grid.dates.index(constraint.start)
+        return began and (constraint.end is None or span <= grid.dates.index(constraint.end))
     start, until = _utc(constraint.start_time), _utc(constraint.end_time)
     hour = grid.window(part)[0]
     return hour >= start or hour < until if until < start else start <= hour < until

@@ -30,7 +30,7 @@ COUNTS = [
 ]
 
 
-def _part(provider: Provider, part: int) -> tuple[Provider, range]:
+def part_of(provider: Provider, part: int) -> tuple[Provider, range]:
     named = addressable(provider)
     return named, range(part * 150, min((part + 1) * 150, len(named.models)))
 
@@ -38,7 +38,7 @@ def _part(provider: Provider, part: int) -> tuple[Provider, range]:
 @pytest.mark.parametrize(("provider", "part"), PARTS)
 def test_any_units_cost_what_genai_prices_says(provider: Provider, part: int) -> None:
     """Each unit alone and together, on both sides of each tier, date and hour, in each context."""
-    named, positions = _part(provider, part)
+    named, positions = part_of(provider, part)
     book = compile_book([named])
     random = Random(part)
     for position in positions:
@@ -60,7 +60,7 @@ def test_any_units_cost_what_genai_prices_says(provider: Provider, part: int) ->
 @pytest.mark.parametrize(("provider", "part"), PARTS)
 def test_the_six_counts_cost_what_genai_prices_says(provider: Provider, part: int) -> None:
     """The hot path, in each service tier, agrees with the judge and with the slow path."""
-    named, positions = _part(provider, part)
+    named, positions = part_of(provider, part)
     book = compile_book([named])
     for position in positions:
         model = named.models[position]

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.unit.pricing.reference import reference_nanos
 from tollbook.domain.usage import Usage
 from tollbook.pricing.book import PriceBook
+from tollbook.pricing.explain import explain
 from tollbook.pricing.match import Matcher
-from tollbook.pricing.quote import CountRates, QuoteFlag, TokenRates, token_rates
+from tollbook.pricing.quote import CountRates, QuoteFlag, TokenRates, exact_nanos, token_rates
 from tollbook.pricing.units import COUNTS, units_of
 
 BY_ID = {provider.id: provider for provider in providers}
@@ -84,3 +85,48 @@ def test_a_fleet_of_models_is_priced(book: PriceBook) -> None:
     unpriced = sum(1 for quote in quotes if quote.flags & QuoteFlag.UNPRICED)
     assert len(NAMES) > 2000
     assert unpriced / len(quotes) < 0.03
+
+
+SIZES = st.integers(0, 100_000)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(NAMES), st.tuples(*(SIZES,) * 6), st.tuples(*(SIZES,) * 6), moments)
+def test_a_cost_is_linear_within_a_tier(
+    book: PriceBook, name: tuple[str, str], one: tuple[int, ...], other: tuple[int, ...], at: datetime
+) -> None:
+    """Before the rounding two calls of one tier cost what their sum does, but for a fixed price a call."""
+    rates = book.rates(*name, None, at)
+    both = tuple(left + right for left, right in zip(one, other, strict=True))
+    reached = {sum(start < _usage(leaves).input for start, _ in rates.steps) for leaves in (one, other, both)}
+    if len(reached) == 1:
+        fixed = Fraction(_level(rates, both).fixed, rates.divisor)
+        assert exact_nanos(rates, _usage(both)) + fixed == sum(
+            exact_nanos(rates, _usage(side)) for side in (one, other)
+        )
+
+
+@given(st.sampled_from(NAMES), st.tuples(*(SIZES,) * 6), moments)
+def test_no_part_of_a_consistent_call_is_negative(
+    book: PriceBook, name: tuple[str, str], leaves: tuple[int, ...], at: datetime
+) -> None:
+    """Counts whose parts lie within their wholes have leaves of zero or more, and each line costs zero or more."""
+    found = explain(book.rates(*name, None, at), _usage(leaves))
+    assert all(line.count > 0 and Fraction(line.nanos) >= 0 for line in found.lines)
+    assert found.cost_nanos == book.rates(*name, None, at).cost_nanos(_usage(leaves))
+
+
+def _usage(leaves: tuple[int, ...]) -> Usage:
+    plain, read, short, long, text, reasoning = leaves
+    return Usage(
+        input=plain + read + short + long,
+        output=text + reasoning,
+        cache_read=read,
+        cache_write_5m=short,
+        cache_write_1h=long,
+        reasoning=reasoning,
+    )
+
+
+def _level(rates: TokenRates, leaves: tuple[int, ...]) -> CountRates:
+    return next((level for start, level in rates.steps if _usage(leaves).input > start), rates.base)
