@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.ledger_case import LedgerCase, open_case
+from tests.contract.ledger_case import LedgerCase, open_case, timed_id
 from tests.core_world import event
 from tollbook.domain.event import Event, Observer, Seen
 from tollbook.ledger.audit import PostgresAudit
@@ -278,3 +278,60 @@ async def test_the_order_of_arrival_never_changes_what_anything_comes_to(case: L
 def _of(one: Event, tenant: str) -> Event:
     fields = {name: getattr(one, name) for name in one.__struct_fields__}
     return Event(**fields | {"tenant": tenant})
+
+
+@st.composite
+def of_one_call(draw: st.DrawFn) -> list[Event]:
+    """Observations of one call, many of equal standing by different sources; not all know its agent, run and tags."""
+    found: dict[tuple[object, ...], Event] = {}
+    for _ in range(draw(st.integers(2, 6))):
+        by = draw(st.sampled_from([Observer.LEAF, Observer.SDK]))
+        how = (by, draw(st.integers(0, 2)), draw(st.booleans()), draw(st.sampled_from(["s1", "s2"])))
+        found[how] = seen(
+            by, draw(st.integers(1, 4)), revision=how[1], estimated=how[2], source=how[3],
+            agent=draw(st.sampled_from(["unknown", "a", "b"])), run=draw(st.sampled_from([None, "r1", "r2"])),
+            tags=draw(st.sampled_from([None, {"team": "x"}, {"team": "y"}])),
+        )  # fmt: skip
+    return list(found.values())
+
+
+EMPTIED = "TRUNCATE entry, identity, daily_spend, rollup_hour, run_total, observed_group, dead_letter"
+STANDS = (
+    "SELECT agent, run, tags::text, sum(calls)::int, sum(cost_nanos)::int FROM entry GROUP BY 1, 2, 3"
+    " HAVING sum(calls) <> 0"
+)
+
+
+async def test_equals_are_told_apart_the_same_way_in_every_order(case: LedgerCase) -> None:
+    """One call in two random orders, each observation in a batch of its own or several in one: the same stands."""
+    drawn: list[tuple[list[Event], list[Event], int]] = []
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(of_one_call(), st.data())
+    def sequences(found: list[Event], data: st.DataObject) -> None:
+        drawn.append((found, data.draw(st.permutations(found)), data.draw(st.integers(1, 3))))
+
+    sequences()
+    for first, second, size in drawn:
+        stands: list[list[tuple[object, ...]]] = []
+        for order, batch in ((first, 1), (second, size)):
+            for start in range(0, len(order), batch):
+                assert (await case.book(*order[start : start + batch])).conflicts == 0
+            stands.append([tuple(row) for row in await case.rows(STANDS)])
+            await case.execute(EMPTIED)
+        assert stands[0] == stands[1], (first, second)
+        assert len(stands[0]) == 1
+
+
+async def test_a_held_call_stays_in_its_holds_windows(case: LedgerCase) -> None:
+    """The SDK's event names the hold; a gateway's that replaces it never knew it, and counts in the hold's day."""
+    yesterday = case.now - timedelta(days=1)
+    hold = timed_id(yesterday)
+    for by, nanos, named in ((Observer.SDK, 7, hold), (Observer.GATEWAY, 8, None)):
+        await case.book(seen(by, nanos, hold=named))
+    rows = await case.rows("SELECT day, calls::int, cost_nanos::int FROM daily_spend WHERE calls <> 0")
+    day = case.window().day - timedelta(days=1)
+    assert [tuple(row) for row in rows] == [(day, 1, 8)]
+    booked = await case.book(seen(Observer.LEAF, 7, hold=timed_id(yesterday)))
+    assert len(booked.holds) == 1
+    await assert_sound(case)
