@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.contract.ledger_case import LedgerCase, open_case, timed_id
 from tests.core_world import event
+from tollbook.domain.errors import LedgerRefused
 from tollbook.domain.event import Event, Observer, Seen
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ports.audit import LedgerEquation
@@ -334,4 +335,29 @@ async def test_a_held_call_stays_in_its_holds_windows(case: LedgerCase) -> None:
     assert [tuple(row) for row in rows] == [(day, 1, 8)]
     booked = await case.book(seen(Observer.LEAF, 7, hold=timed_id(yesterday)))
     assert len(booked.holds) == 1
+    await assert_sound(case)
+
+
+async def test_what_was_learned_from_a_better_one_is_not_lost_to_a_poorer(case: LedgerCase) -> None:
+    """Two spans name the same agent; a third, between them in standing, names another: the best one's word stays."""
+    await case.book(seen(Observer.GATEWAY, 8, agent="unknown"))
+    for revision, agent in ((0, "a"), (2, "a"), (1, "b")):
+        await case.book(seen(Observer.LEAF, 5, agent=agent, revision=revision, source=f"s{revision}"))
+    assert (await facts(case))["hours"] == [("acme", "a", "m", 1, 8)]
+
+
+async def test_poison_costs_no_correction(case: LedgerCase) -> None:
+    """A batch that Postgres refuses in part is halved: the observation beside the poison corrects, once."""
+    await case.book(seen(Observer.LEAF, 5))
+    await case.book(seen(Observer.AGGREGATE, 50, None, id="turn", group="g"))
+    bad = case.poison(event(nanos=1, id="x", run="poison"), b"poison", b"pois\x00n")
+    good = case.records(seen(Observer.SDK, 7, group="g"), event(nanos=2, id="y"))
+    batch = case.batch(good, bad)
+    with pytest.raises(LedgerRefused):
+        await case.ledger.book(0, batch, case.now)
+    booked = await case.ledger.book_with_poison(0, batch, case.now)
+    assert (booked.new, booked.duplicates, booked.dead) == (1, 1, 1)
+    assert (await facts(case))["days"][0][2:4] == (2, 9)
+    again = await case.ledger.book_with_poison(0, case.batch(good), case.now)
+    assert (again.new, again.duplicates, again.totals) == (0, 2, ())
     await assert_sound(case)
