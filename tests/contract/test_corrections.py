@@ -70,6 +70,7 @@ async def test_one_call_seen_by_three_is_counted_once_at_its_best(case: LedgerCa
     assert total(await case.book(seen(Observer.SDK, 7))) == 7
     booked = await case.book(seen(Observer.GATEWAY, 8))
     assert (booked.new, booked.duplicates, booked.conflicts, booked.totals[0].nanos) == (0, 1, 0, 8)
+    assert booked.corrections == 2
     for by, nanos in ((Observer.LEAF, 5), (Observer.SDK, 7), (Observer.GATEWAY, 8), (Observer.LEAF, 6)):
         booked = await case.book(seen(by, nanos))
         assert (booked.duplicates, booked.conflicts, booked.totals) == (1, 0, ())
