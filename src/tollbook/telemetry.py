@@ -55,6 +55,7 @@ class Drained(msgspec.Struct, frozen=True):
     conflicts: int
     dead: int
     seconds: float
+    corrections: int = 0
 
 
 class Settled(msgspec.Struct, frozen=True):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.contract.ledger_case import LedgerCase, open_case
+from tests.contract.ledger_case import LedgerCase, open_case, timed_id
 from tests.core_world import event
+from tollbook.domain.errors import LedgerRefused
 from tollbook.domain.event import Event, Observer, Seen
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ports.audit import LedgerEquation
@@ -69,6 +70,7 @@ async def test_one_call_seen_by_three_is_counted_once_at_its_best(case: LedgerCa
     assert total(await case.book(seen(Observer.SDK, 7))) == 7
     booked = await case.book(seen(Observer.GATEWAY, 8))
     assert (booked.new, booked.duplicates, booked.conflicts, booked.totals[0].nanos) == (0, 1, 0, 8)
+    assert booked.corrections == 2
     for by, nanos in ((Observer.LEAF, 5), (Observer.SDK, 7), (Observer.GATEWAY, 8), (Observer.LEAF, 6)):
         booked = await case.book(seen(by, nanos))
         assert (booked.duplicates, booked.conflicts, booked.totals) == (1, 0, ())
@@ -278,3 +280,85 @@ async def test_the_order_of_arrival_never_changes_what_anything_comes_to(case: L
 def _of(one: Event, tenant: str) -> Event:
     fields = {name: getattr(one, name) for name in one.__struct_fields__}
     return Event(**fields | {"tenant": tenant})
+
+
+@st.composite
+def of_one_call(draw: st.DrawFn) -> list[Event]:
+    """Observations of one call, many of equal standing by different sources; not all know its agent, run and tags."""
+    found: dict[tuple[object, ...], Event] = {}
+    for _ in range(draw(st.integers(2, 6))):
+        by = draw(st.sampled_from([Observer.LEAF, Observer.SDK]))
+        how = (by, draw(st.integers(0, 2)), draw(st.booleans()), draw(st.sampled_from(["s1", "s2"])))
+        found[how] = seen(
+            by, draw(st.integers(1, 4)), revision=how[1], estimated=how[2], source=how[3],
+            agent=draw(st.sampled_from(["unknown", "a", "b"])), run=draw(st.sampled_from([None, "r1", "r2"])),
+            tags=draw(st.sampled_from([None, {"team": "x"}, {"team": "y"}])),
+        )  # fmt: skip
+    return list(found.values())
+
+
+EMPTIED = "TRUNCATE entry, identity, daily_spend, rollup_hour, run_total, observed_group, dead_letter"
+STANDS = (
+    "SELECT agent, run, tags::text, sum(calls)::int, sum(cost_nanos)::int FROM entry GROUP BY 1, 2, 3"
+    " HAVING sum(calls) <> 0"
+)
+
+
+async def test_equals_are_told_apart_the_same_way_in_every_order(case: LedgerCase) -> None:
+    """One call in two random orders, each observation in a batch of its own or several in one: the same stands."""
+    drawn: list[tuple[list[Event], list[Event], int]] = []
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(of_one_call(), st.data())
+    def sequences(found: list[Event], data: st.DataObject) -> None:
+        drawn.append((found, data.draw(st.permutations(found)), data.draw(st.integers(1, 3))))
+
+    sequences()
+    for first, second, size in drawn:
+        stands: list[list[tuple[object, ...]]] = []
+        for order, batch in ((first, 1), (second, size)):
+            for start in range(0, len(order), batch):
+                assert (await case.book(*order[start : start + batch])).conflicts == 0
+            stands.append([tuple(row) for row in await case.rows(STANDS)])
+            await case.execute(EMPTIED)
+        assert stands[0] == stands[1], (first, second)
+        assert len(stands[0]) == 1
+
+
+async def test_a_held_call_stays_in_its_holds_windows(case: LedgerCase) -> None:
+    """The SDK's event names the hold; a gateway's that replaces it never knew it, and counts in the hold's day."""
+    yesterday = case.now - timedelta(days=1)
+    hold = timed_id(yesterday)
+    for by, nanos, named in ((Observer.SDK, 7, hold), (Observer.GATEWAY, 8, None)):
+        await case.book(seen(by, nanos, hold=named))
+    rows = await case.rows("SELECT day, calls::int, cost_nanos::int FROM daily_spend WHERE calls <> 0")
+    day = case.window().day - timedelta(days=1)
+    assert [tuple(row) for row in rows] == [(day, 1, 8)]
+    booked = await case.book(seen(Observer.LEAF, 7, hold=timed_id(yesterday)))
+    assert len(booked.holds) == 1
+    await assert_sound(case)
+
+
+async def test_what_was_learned_from_a_better_one_is_not_lost_to_a_poorer(case: LedgerCase) -> None:
+    """Two spans name the same agent; a third, between them in standing, names another: the best one's word stays."""
+    await case.book(seen(Observer.GATEWAY, 8, agent="unknown"))
+    for revision, agent in ((0, "a"), (2, "a"), (1, "b")):
+        await case.book(seen(Observer.LEAF, 5, agent=agent, revision=revision, source=f"s{revision}"))
+    assert (await facts(case))["hours"] == [("acme", "a", "m", 1, 8)]
+
+
+async def test_poison_costs_no_correction(case: LedgerCase) -> None:
+    """A batch that Postgres refuses in part is halved: the observation beside the poison corrects, once."""
+    await case.book(seen(Observer.LEAF, 5))
+    await case.book(seen(Observer.AGGREGATE, 50, None, id="turn", group="g"))
+    bad = case.poison(event(nanos=1, id="x", run="poison"), b"poison", b"pois\x00n")
+    good = case.records(seen(Observer.SDK, 7, group="g"), event(nanos=2, id="y"))
+    batch = case.batch(good, bad)
+    with pytest.raises(LedgerRefused):
+        await case.ledger.book(0, batch, case.now)
+    booked = await case.ledger.book_with_poison(0, batch, case.now)
+    assert (booked.new, booked.duplicates, booked.dead) == (1, 1, 1)
+    assert (await facts(case))["days"][0][2:4] == (2, 9)
+    again = await case.ledger.book_with_poison(0, case.batch(good), case.now)
+    assert (again.new, again.duplicates, again.totals) == (0, 2, ())
+    await assert_sound(case)

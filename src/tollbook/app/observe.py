@@ -149,7 +149,9 @@ class Metrics:
         drained = Counter(
             "tollbook_events_drained", "Events by what the ledger did with them", ["outcome"], registry=registry
         )
-        self.drained = {outcome: drained.labels(outcome) for outcome in ("new", "duplicate", "conflict", "dead")}
+        self.drained = {
+            outcome: drained.labels(outcome) for outcome in ("new", "duplicate", "correction", "conflict", "dead")
+        }
         self.batch_events = Histogram(
             "tollbook_drain_batch_events", "Events a ledger transaction", registry=registry, buckets=_BATCH_EVENTS
         )
@@ -254,6 +256,7 @@ class Metrics:
     def _record_drained(self, drained: Drained) -> None:
         self.drained["new"].inc(drained.new)
         self.drained["duplicate"].inc(drained.duplicates)
+        self.drained["correction"].inc(drained.corrections)
         if drained.conflicts or drained.dead:
             self.drained["conflict"].inc(drained.conflicts)
             self.drained["dead"].inc(drained.dead)

@@ -44,6 +44,7 @@ class _Outcome(NamedTuple):
     conflicts: tuple[bytes, ...]
     meters: tuple[MeterTotal, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
+    entries: int = 0
 
 
 class _Judged(NamedTuple):
@@ -160,7 +161,7 @@ class Booking:
         await connection.execute(self._sql["run_total_add"])
         meters = await self._add_meters(connection, place, now)
         holds = await connection.fetch(self._sql["holds_named"])
-        return _Outcome(touches_of(totals), 0, 0, (), meters, tuple(map(tuple, holds)))
+        return _Outcome(touches_of(totals), 0, 0, (), meters, tuple(map(tuple, holds)), booked)
 
     async def _judge(self, connection: Connection, rows: Sequence[bytes], now: datetime) -> "_Judged":
         """Stage the corrections that observations of known calls ask for."""
@@ -258,6 +259,8 @@ class Booking:
             dead,
             tuple(meters.values()),
             holds,
+            # Whatever was booked and is no new call corrects one.
+            sum(outcome.entries for outcome in outcomes) - new,
         )
 
     async def _bury(self, connection: Connection, place: _Place, code: str, detail: str, row: bytes) -> None:

@@ -203,6 +203,7 @@ class Drain:
                 booked.conflicts,
                 booked.dead,
                 seconds,
+                booked.corrections,
             )
         )
         return booked

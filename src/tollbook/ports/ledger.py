@@ -29,6 +29,8 @@ class Booked(NamedTuple):
     meters: tuple[MeterTotal, ...] = ()
     holds: tuple[tuple[str, str], ...] = ()
     """(tenant, hold) as the events write it, with the number of a part: none of them is open any more."""
+    corrections: int = 0
+    """Correcting entries that were written, reversals and replacements."""
 
 
 class CatchUp(NamedTuple):

@@ -29,6 +29,20 @@ def test_a_call_holds_then_its_event_settles_the_hold(client: Client, gate: Gate
     assert (gate.held, gate.spent) == (0, 10 * 1_000 + 40 * OUTPUT_NANOS)
 
 
+def test_an_event_says_who_saw_the_answer_and_under_which_id(client: Client, gate: Gate) -> None:
+    """The provider's id, so that a gateway's or a span's word of it is of the same call; never an id of the caller."""
+    answer = {"id": "chatcmpl-B9MBs8", "object": "chat.completion", "model": "gpt-5.5", "choices": []}
+    with client.call("m", max_output_tokens=1) as call:
+        read = call.record(answer | {"usage": {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}})
+    with client.call("m", max_output_tokens=1) as call:
+        own = call.record({"input": 1, "output": 1, "call_id": "mine", "estimated": True})
+    assert client.flush(10) == 0
+    assert (gate.events[read]["observed"], gate.events[read]["response_id"]) == ("sdk", "chatcmpl-B9MBs8")
+    assert "estimated" not in gate.events[read]
+    assert (gate.events[own]["observed"], gate.events[own]["estimated"]) == ("sdk", True)
+    assert "response_id" not in gate.events[own]
+
+
 def test_a_spent_budget_raises_with_the_decision(client: Client, gate: Gate) -> None:
     gate.spent = gate.limit
     with pytest.raises(tollbook.BudgetExceeded) as caught, client.call("m", max_output_tokens=1):

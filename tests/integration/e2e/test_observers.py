@@ -85,3 +85,22 @@ def test_repricing_with_the_same_book_changes_nothing(ledger: Ledger, tenant: st
         "reprice", "--from", "2020-01-01", "--to", "2100-01-01", "--tenant", tenant, "--dry-run", data=ledger.data
     )
     assert (done.returncode, done.stdout) == (0, "0 entries differ, 0 re-priced, 0 left alone in open windows\n")
+
+
+def test_a_call_without_a_price_is_priced_anew(ledger: Ledger, tenant: str) -> None:
+    """Under another ceiling its cost changes, in the ledger and in the counters; a second run writes nothing."""
+    ledger.send({"tenant": tenant, "agent": "a", "model": "unheard-of", "input": 1_000, "output": 0}, ack="ledger")
+    assert ledger.get("/v1/spend", tenant=tenant, by="tenant")["total"]["cost_usd"] == "0.020000000"
+    dearer = {"TOLLBOOK_UNPRICED_INPUT_USD_PER_MTOK": "50"}
+    wanted = ("reprice", "--from", "2020-01-01", "--to", "2100-01-01", "--tenant", tenant)
+    told = f"{tenant}  unheard-of  1 entries  0.020000000 -> 0.050000000 USD\n"
+    for more, written in ((("--dry-run",), 0), (("--windows", "keep"), 0), ((), 1)):
+        done = cli(*wanted, *more, data=ledger.data, **dearer)
+        differ = 0 if "keep" in more else 1
+        kept = 1 - differ
+        counted = f"{differ} entries differ, {written} re-priced, {kept} left alone in open windows\n"
+        assert (done.returncode, done.stdout) == (0, (told if differ else "") + counted)
+    assert ledger.get("/v1/spend", tenant=tenant, by="tenant")["total"]["cost_usd"] == "0.050000000"
+    ledger.await_true(lambda: ledger.get(f"/v1/tenants/{tenant}/status")["settled_usd"] == "0.050000000")
+    again = cli(*wanted, data=ledger.data, **dearer)
+    assert again.stdout == "0 entries differ, 0 re-priced, 0 left alone in open windows\n"

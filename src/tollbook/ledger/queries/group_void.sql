@@ -1,4 +1,5 @@
 -- Stages the reversal of aggregates and metrics that were booked before their group was seen nearer.
+-- Corrections are looked for within 140 days of the first entry, as in observation_judge.
 -- $1 group keys, $2 oldest live generation, $3 the week of this transaction
 -- Rows: none; the status tells how many. Lock order: by key.
 -- Index: observed_group_pkey, identity_<week>_pkey, entry_corrects, entry_ts, daily_spend_pkey
@@ -22,7 +23,7 @@ place AS MATERIALIZED (
     ) AS i
     LEFT JOIN LATERAL (
         SELECT r.entry_id, r.ts, r.nth, r.calls FROM entry r
-        WHERE r.corrects = n.call
+        WHERE r.corrects = n.call AND r.ts BETWEEN i.ts - interval '140 days' AND i.ts + interval '140 days'
         ORDER BY r.nth DESC, r.calls DESC
         LIMIT 1
     ) AS l ON true

@@ -1,6 +1,7 @@
 -- Judges observations of known calls: stages a reversal of what stands and its replacement where they know better, and
 -- answers which of them are conflicts. `docs/rooms/corrections.md` gives the rules; each is a maximum over what was seen of
 -- the call, so that the order of arrival is none of them.
+-- Corrections are looked for within 140 days of the first entry: an identity lives 84, an event is 35 days old at the most.
 -- $1 oldest live generation, $2 the week of this transaction
 -- Rows: entry_id, fingerprint of each conflict. Lock order: by key.
 -- Index: identity_<week>_pkey, entry_corrects, entry_ts, daily_spend_pkey
@@ -19,7 +20,7 @@ place AS MATERIALIZED (
     ) AS i
     LEFT JOIN LATERAL (
         SELECT r.entry_id, r.ts, r.nth, r.calls FROM entry r
-        WHERE r.corrects = n.call
+        WHERE r.corrects = n.call AND r.ts BETWEEN i.ts - interval '140 days' AND i.ts + interval '140 days'
         ORDER BY r.nth DESC, r.calls DESC
         LIMIT 1
     ) AS l ON true

@@ -1,4 +1,4 @@
--- Entries that stand, in the order of their time, behind one of them.
+-- Entries that stand, which is those without a reversal at their time, in the order of their time, behind one of them.
 -- $1 partition, $2 first instant, $3 instant behind the last, $4 ts and $5 id of the last entry seen, $6 tenant or null,
 -- $7 model or null, $8 entries at most
 -- Rows: ts, entry_id, what the entry was priced by, day, cost_nanos, price_id, flags, reported_nanos, units, price_context
@@ -11,6 +11,7 @@ WHERE e.partition = $1 AND e.ts >= $2 AND e.ts < $3 AND (e.ts, e.entry_id) > ($4
     AND ($6::text IS NULL OR e.tenant = $6) AND ($7::text IS NULL OR e.model = $7)
     AND NOT EXISTS (
         SELECT FROM entry r
-        WHERE r.corrects = coalesce(e.corrects, e.entry_id) AND r.calls = -1 AND r.nth > coalesce(e.nth, 0))
+        WHERE r.ts = e.ts AND r.corrects = coalesce(e.corrects, e.entry_id) AND r.nth = coalesce(e.nth, 0) + 1
+            AND r.calls = -1)
 ORDER BY e.ts, e.entry_id
 LIMIT $8

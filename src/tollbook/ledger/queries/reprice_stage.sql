@@ -9,7 +9,7 @@ WITH asked AS MATERIALIZED (
 ),
 standing AS MATERIALIZED (
     SELECT
-        coalesce(e.corrects, e.entry_id) AS call, l.nth + 1 AS nth, e.ts, e.day, d.window_start, d.window_end, e.cost_nanos,
+        coalesce(e.corrects, e.entry_id) AS call, coalesce(e.nth, 0) + 1 AS nth, e.ts, e.day, d.window_start, d.window_end, e.cost_nanos,
         coalesce(e.price_id, 0) AS price_id, coalesce(e.reported_nanos, -1) AS reported_nanos, e.input, e.output,
         e.cache_read, e.cache_write_5m, e.cache_write_1h, e.reasoning, e.flags, coalesce(e.standing, 0) AS standing,
         e.tenant, e.agent, regexp_replace(e.agent, '#[^/]*', '', 'g') AS roles, e.model, e.provider, e.source, e.run,
@@ -18,10 +18,10 @@ standing AS MATERIALIZED (
     FROM asked a
     JOIN entry e ON e.ts = a.ts AND e.entry_id = a.entry_id
     JOIN daily_spend d ON d.tenant_id = e.tenant AND d.day = e.day
-    CROSS JOIN LATERAL (
-        SELECT coalesce(max(r.nth), 0) AS nth FROM entry r WHERE r.corrects = coalesce(e.corrects, e.entry_id)
-    ) AS l
-    WHERE e.calls = 1 AND l.nth = coalesce(e.nth, 0)
+    WHERE e.calls = 1 AND NOT EXISTS (
+        SELECT FROM entry r
+        WHERE r.ts = e.ts AND r.corrects = coalesce(e.corrects, e.entry_id) AND r.nth = coalesce(e.nth, 0) + 1
+            AND r.calls = -1)
 )
 INSERT INTO staging (
     entry_id, generation, fingerprint, ts, day, window_start, window_end, cost_nanos, price_id, reported_nanos, input,
