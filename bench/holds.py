@@ -12,7 +12,7 @@ from bench.report import Figure, Options, Ratio, Result, ratio_of
 from bench.stack import Stack, running
 from bench.traffic import tenant_name
 from tollbook.app.config import Settings
-from tollbook.app.wiring import World
+from tollbook.app.wiring import World, ceiling_of
 from tollbook.domain.decision import Verdict
 from tollbook.domain.errors import StoreError
 from tollbook.domain.event import Event
@@ -20,7 +20,7 @@ from tollbook.enforcement.asks import Ask
 from tollbook.enforcement.gate import Gate
 from tollbook.pipeline.accept import Intake
 from tollbook.pipeline.resolve import Resolver, Sender
-from tollbook.pricing.book import PriceBook
+from tollbook.pricing.bundled import bundled_book
 
 NAME = "holds"
 CLIENTS = 50
@@ -44,7 +44,8 @@ WHAT = (
 class Inside:
     """The use cases of a receiver on a running stack."""
 
-    def __init__(self, world: World, book: PriceBook) -> None:
+    def __init__(self, world: World) -> None:
+        book = bundled_book(unpriced=ceiling_of(world.settings))
         self.world = world
         self.gate: Gate = world.gate(book)
         self._intake: Intake = world.intake()
@@ -96,7 +97,7 @@ async def _inside(stack: Stack, runs: int, count: int) -> tuple[list[float], lis
     settings = Settings(postgres_url=stack.access.postgres_url, valkey_url=stack.access.valkey_url)
     world = await World.open(settings)
     try:
-        inside = Inside(world, await world.price_keeper().open())
+        inside = Inside(world)
         await inside.warm()
         digest = str(await world.store.script_load(_BARE))
         ours, theirs = [], []

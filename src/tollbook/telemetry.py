@@ -22,7 +22,7 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Unpriced(msgspec.Struct, frozen=True):
-    """An event of a model without a price was taken at the ceiling."""
+    """An event was taken at the ceiling: its model has no price, or something that it used beside tokens has none."""
 
     tenant: str
     model: str

@@ -23,6 +23,8 @@ from tollbook.pricing.snapshot import packed, unpacked
 from tollbook.telemetry import PricesAdopted, PricesRefused, PricesStand, StoreTrouble, Telemetry
 
 LOOK_S = 0.5
+_OPEN_S = 5.0
+"""How long a start waits for Postgres, which may be away for hours, before it prices by what is installed."""
 _TOLD_EVERY = 20
 """Looks between two reports of how old the data is."""
 _SELF = "tollbook"
@@ -140,8 +142,9 @@ class PriceKeeper:
             await self._open_kept(error)
             return self.book
         try:
-            await self._decide()
-        except StoreError as trouble:
+            async with asyncio.timeout(_OPEN_S):
+                await self._decide()
+        except (StoreError, TimeoutError) as trouble:
             # With Postgres away events are taken and priced all the same; the guard looks again when it is back.
             self._undecided = True
             self._telemetry.record(StoreTrouble("postgres", "prices are compared later", str(trouble)))

@@ -52,7 +52,7 @@ DEFAULT_SOURCE = "default"
 """One for the API and the first webhook: the same id sent to both is the same event."""
 
 _COUNTS = Struct(">6i")
-_UNPRICED = int(QuoteFlag.UNPRICED)
+_UNPRICED = int(QuoteFlag.UNPRICED | QuoteFlag.UNITS_UNPRICED)
 _DAY_MS = 86_400_000
 _PLACES_MAX = 100_000
 """Tenants and agents remembered; each costs about 400 bytes."""
@@ -126,7 +126,7 @@ class Chunk:
 
 
 class Resolved(NamedTuple):
-    """Chunks by partition, what was refused on the way, and the models that have no price, by tenant."""
+    """Chunks by partition, what was refused on the way, and by tenant the models that something had no price of."""
 
     chunks: dict[int, Chunk]
     rejections: list[Rejection]

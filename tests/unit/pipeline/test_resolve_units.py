@@ -84,6 +84,11 @@ def test_a_cost_of_units_beyond_the_bound_is_refused(book: PriceBook) -> None:
     assert [refused.code for refused in found.rejections] == ["cost_out_of_range"]
 
 
+def test_a_fee_without_a_price_is_told(book: PriceBook) -> None:
+    assert resolve(book, call(units={"code_executions": 1})).unpriced == {("acme", "m")}
+    assert resolve(book, call(units={"web_searches": 1})).unpriced == set()
+
+
 def test_another_book_prices_from_then_on(book: PriceBook) -> None:
     resolver = Resolver(IntakeLimits(), book, Tenancy())
     resolver.price_by(compile_book([], own=read_overrides(OWN.replace("input_tokens = 1,", "input_tokens = 7,"))))

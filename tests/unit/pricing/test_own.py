@@ -153,6 +153,12 @@ from = 2026-11-01
 until = 2026-11-10
 
 [[discount]]
+name = "opus for all"
+provider = "anthropic"
+model = "claude-opus-4-8"
+percent = 30
+
+[[discount]]
 name = "searches"
 tenant = "globex"
 units = ["web_searches"]
@@ -169,6 +175,7 @@ percent = 100
         ("acme", "openai", "gpt-4o", 80),
         ("acme", "anthropic", "claude-opus-4-7", 50),
         ("acme", "anthropic", "claude-opus-4-8", 90),
+        ("initech", "anthropic", "claude-opus-4-8", 70),
         ("globex", "openai", "gpt-4o", 100),
     ],
 )
@@ -205,6 +212,14 @@ def test_a_discount_applies_to_a_tier_and_to_an_uplift() -> None:
     assert here.cost_nanos == int(15_000_000_000 * Decimal("1.1") * Decimal("0.9"))
     row = next(row for row in book.rows() if row.price_id == here.price_id)
     assert [factor["name"] for factor in row.factors] == ["anthropic-us", "acme"]
+
+
+def test_a_discount_of_nothing_is_a_card_of_its_own() -> None:
+    """Two cards of equal prices differ by where they come from: an entry says under which terms it was priced."""
+    book = book_with('[[discount]]\nname = "none"\ntenant = "acme"\npercent = 0\n')
+    own, listed = price(book, "openai", "gpt-4o", tenant="acme"), price(book, "openai", "gpt-4o")
+    assert own.cost_nanos == listed.cost_nanos
+    assert (origin(book, own), origin(book, listed)) == ("discount", "data")
 
 
 def test_tenants_with_one_discount_share_its_cards() -> None:
