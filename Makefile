@@ -45,7 +45,7 @@ test: setup ## the tests, without the slow ones
 
 .venv-integrations/.requirements: requirements/integrations.txt
 	"$(PYTHON)" -m venv --clear .venv-integrations
-	.venv-integrations/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	.venv-integrations/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
 	@touch $@
 
 .venv-integrations/.installed: .venv-integrations/.requirements pyproject.toml

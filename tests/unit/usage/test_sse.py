@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tollbook.client.integrations.sse import Frames, payload
+from tollbook.usage.sse import Frames, payload
 
 BODY = 'event: a\ndata: {"x": "日本"}\n\n: comment\r\n\r\ndata:1\r\ndata: 2\r\n\r\ndata: [DONE]\r\rdata: t'.encode()
 

@@ -4,11 +4,13 @@ Sources: the types of anthropic 2.12 and of claude-agent-sdk 0.2; "a compaction 
 the top-level usage fields" is the SDK's own sentence.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
-from tollbook.client.usage.fields import count, items, part, text
-from tollbook.client.usage.outcome import UsageRead, counted
 from tollbook.domain.usage import Usage
+from tollbook.usage.fields import count, items, part, text
+from tollbook.usage.outcome import UsageRead, counted
+from tollbook.usage.units import of_messages, within
 
 
 def read_messages(usage: object, response: object = None) -> UsageRead:
@@ -19,7 +21,7 @@ def read_messages(usage: object, response: object = None) -> UsageRead:
     """
     model = text(response, "model")
     total = _counts(usage)
-    others: list[UsageRead] = []
+    total, others = _by_model(total, items(usage, "iterations"), model)
     for entry in items(usage, "iterations"):
         kind = text(entry, "type")
         named = text(entry, "model") or model
@@ -27,7 +29,7 @@ def read_messages(usage: object, response: object = None) -> UsageRead:
             total = _plus(total, _counts(entry))
         elif kind in ("compaction", "advisor_message"):
             others.append(UsageRead(usage=_counts(entry), model=named, provider="anthropic"))
-    speed = text(usage, "speed")
+    speed, geo = text(usage, "speed"), text(usage, "inference_geo")
     return UsageRead(
         usage=total,
         model=model,
@@ -35,7 +37,31 @@ def read_messages(usage: object, response: object = None) -> UsageRead:
         service_tier=speed if speed == "fast" else text(usage, "service_tier"),
         call_id=text(response, "id"),
         others=tuple(others),
+        units=within(total, of_messages(usage)),
+        context=None if geo is None else {"inference_geo": geo},
+        request_id=text(response, "_request_id", "request_id"),
     )
+
+
+def _by_model(total: Usage, entries: Sequence[object], model: str | None) -> tuple[Usage, list[UsageRead]]:
+    """What is left of the totals, and the hops that another model made, where the entries add up to the totals.
+
+    The SDK does not say whether a declined hop is inside of the totals: where the sum differs, nothing is split.
+    """
+    hops = [entry for entry in entries if text(entry, "type") in ("message", "fallback_message")]
+    foreign = [entry for entry in hops if text(entry, "model") not in (None, model)]
+    if not foreign:
+        return total, []
+    summed = Usage(input=0, output=0)
+    for entry in hops:
+        summed = _plus(summed, _counts(entry))
+    if (summed.input, summed.output) != (total.input, total.output):
+        return total, []
+    own = Usage(input=0, output=0)
+    for entry in hops:
+        if entry not in foreign:
+            own = _plus(own, _counts(entry))
+    return own, [UsageRead(usage=_counts(entry), model=text(entry, "model"), provider="anthropic") for entry in foreign]
 
 
 def _counts(usage: object) -> Usage:
@@ -82,6 +108,8 @@ _MERGED = (
     "output_tokens_details",
     "service_tier",
     "speed",
+    "inference_geo",
+    "server_tool_use",
     "iterations",
 )
 

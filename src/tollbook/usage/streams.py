@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from tollbook.client.usage import anthropic_shape
-from tollbook.client.usage.fields import items, part, text
-from tollbook.client.usage.outcome import UsageRead, counted
-from tollbook.client.usage.shapes import read_answer, read_usage
+from tollbook.usage import anthropic_shape
+from tollbook.usage.fields import items, part, text
+from tollbook.usage.outcome import UsageRead, counted
+from tollbook.usage.shapes import read_answer, read_usage
 
 BYTES_PER_TOKEN = 4
 """English text has four to five bytes of UTF-8 a token, Chinese three to four, code three."""

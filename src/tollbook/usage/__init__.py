@@ -1,8 +1,8 @@
 """Reads any provider's answer, streamed or not, into token counts."""
 
-from tollbook.client.usage.outcome import UsageRead
-from tollbook.client.usage.shapes import read_answer
-from tollbook.client.usage.streams import BYTES_PER_TOKEN, StreamReader, read_stream, tokens_of
+from tollbook.usage.outcome import UsageRead
+from tollbook.usage.shapes import read_answer
+from tollbook.usage.streams import BYTES_PER_TOKEN, StreamReader, read_stream, tokens_of
 
 __all__ = ["BYTES_PER_TOKEN", "StreamReader", "UsageRead", "read", "tokens_of"]
 

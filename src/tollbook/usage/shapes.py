@@ -1,9 +1,9 @@
 """Tells by its fields which provider's shape an answer has, and has it read."""
 
-from tollbook.client.usage import anthropic_shape, gemini_shape, openai_shape
-from tollbook.client.usage.fields import count, decimal, decimal_text, has, part, text
-from tollbook.client.usage.outcome import UsageRead, counted
 from tollbook.domain.usage import Usage
+from tollbook.usage import anthropic_shape, gemini_shape, openai_shape
+from tollbook.usage.fields import count, decimal, decimal_text, has, part, text
+from tollbook.usage.outcome import UsageRead, counted
 
 _USAGE = ("usage", "usage_metadata", "usageMetadata")
 _WITHIN = ("response", "message", "body", "metadata", "current_message_snapshot", "current_completion_snapshot")
@@ -33,6 +33,9 @@ def read_answer(answer: object, depth: int = 0) -> UsageRead | None:
     if found is not None:
         return found
     usage = part(answer, *_USAGE)
+    if usage is None and has(part(answer, "meta"), "billed_units"):
+        # Cohere's embeddings and rankings.
+        usage = part(answer, "meta")
     found = read_usage(answer, None) if usage is None else read_usage(usage, answer)
     if found is not None or depth >= _DEPTH_MAX:
         return found
@@ -66,9 +69,13 @@ def read_usage(usage: object, answer: object) -> UsageRead | None:
         return anthropic_shape.read_converse(usage, answer)
     if has(usage, "total_input_tokens"):
         return gemini_shape.read_interaction(usage, answer)
+    if text(usage, "type") == "duration":
+        return openai_shape.read_duration(usage, answer)
+    if has(usage, "usage_info"):
+        return openai_shape.read_pages(usage)
     if has(usage, "billed_units"):
         return openai_shape.read_cohere(usage, answer)
-    if has(usage, "prompt_eval_count"):
+    if has(usage, "prompt_eval_count", "eval_count"):
         return openai_shape.read_ollama(usage)
     if has(usage, "embeddings"):
         return gemini_shape.read_embedding(usage)

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tollbook.client.usage import StreamReader, read
 from tollbook.domain.usage import Usage
+from tollbook.usage import StreamReader, read
 
 START = {
     "type": "message_start",

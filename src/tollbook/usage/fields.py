@@ -4,6 +4,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+_DIGITS_MAX = 18
+_EXPONENT_MAX = 32
+
 
 def is_model(source: object) -> bool:
     """Whether it is an object of pydantic, as the SDKs' answers are."""
@@ -70,6 +73,8 @@ def count(source: object, *names: str) -> int:
             return max(value, 0)
         if isinstance(value, float) and value.is_integer():
             return max(int(value), 0)
+        if isinstance(value, Decimal) and value.adjusted() < _DIGITS_MAX and value == value.to_integral_value():
+            return max(int(value), 0)
     return 0
 
 
@@ -104,7 +109,8 @@ def decimal(source: object, *names: str) -> Decimal | None:
         amount = Decimal(str(value))
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and amount >= 0 else None
+    # No amount of dollars or seconds has more digits; one with an exponent of a million would be written out whole.
+    return amount if amount.is_finite() and amount >= 0 and abs(amount.adjusted()) < _EXPONENT_MAX else None
 
 
 def decimal_text(amount: Decimal | None) -> str | None:

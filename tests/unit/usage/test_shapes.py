@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tollbook.client.usage import UsageRead, read
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read
 
 
 def usage_of(answer: object) -> Usage:
@@ -81,7 +81,7 @@ CASES: list[tuple[str, dict[str, Any], Usage]] = [
     (
         "openai responses",
         RESPONSES,
-        Usage(input=100, output=30, cache_read=40, cache_write_5m=5, cache_write_1h=7, reasoning=20),
+        Usage(input=100, output=30, cache_read=40, cache_write_5m=12, reasoning=20),
     ),
     ("openai embeddings", {"model": "e", "usage": {"prompt_tokens": 9, "total_tokens": 9}}, Usage(input=9, output=0)),
     (

@@ -11,7 +11,9 @@ class UsageRead(msgspec.Struct, frozen=True, kw_only=True):
     `usage` has inclusive parents (see `tollbook.domain.usage`). `call_id` is the provider's id of the response.
     `cost_usd` is the provider's own figure in US dollars as decimal text. `estimated` says that counts were not
     reported but reckoned from the text. `others` are parts of the same answer that another model made, such as
-    an advisor's: they are not inside `usage`.
+    an advisor's: they are not inside `usage`. `units` counts what is sold beside text tokens (see `usage.units`),
+    `context` names what the price depends on beside the tier, such as `inference_geo`. `request_id` is the provider's
+    id of the request, where the answer bears it.
     """
 
     usage: Usage
@@ -22,6 +24,9 @@ class UsageRead(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: str | None = None
     estimated: bool = False
     others: tuple["UsageRead", ...] = ()
+    units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
+    request_id: str | None = None
 
 
 def counted(

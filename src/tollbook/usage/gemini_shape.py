@@ -4,8 +4,9 @@ Sources: the types of google-genai 3.4. The prompt includes what came from the c
 fed in; candidates leave thoughts out. `total = prompt + candidates + tool use + thoughts`.
 """
 
-from tollbook.client.usage.fields import count, part, text
-from tollbook.client.usage.outcome import UsageRead, counted
+from tollbook.usage.fields import count, part, text
+from tollbook.usage.outcome import UsageRead, counted
+from tollbook.usage.units import of_gemini, within
 
 
 def read_gemini(usage: object, response: object = None) -> UsageRead:
@@ -16,13 +17,15 @@ def read_gemini(usage: object, response: object = None) -> UsageRead:
     )
     prompt = count(usage, "promptTokenCount", "prompt_token_count")
     tools = count(usage, "toolUsePromptTokenCount", "tool_use_prompt_token_count")
+    used = counted(
+        input_=prompt + tools,
+        output=answer + thoughts,
+        cache_read=count(usage, "cachedContentTokenCount", "cached_content_token_count"),
+        reasoning=thoughts,
+    )
     return UsageRead(
-        usage=counted(
-            input_=prompt + tools,
-            output=answer + thoughts,
-            cache_read=count(usage, "cachedContentTokenCount", "cached_content_token_count"),
-            reasoning=thoughts,
-        ),
+        usage=used,
+        units=within(used, of_gemini(usage, response)),
         model=text(response, "modelVersion", "model_version"),
         provider="google",
         service_tier=_tier(text(usage, "trafficType", "traffic_type", "serviceTier", "service_tier")),
@@ -33,13 +36,15 @@ def read_gemini(usage: object, response: object = None) -> UsageRead:
 def read_interaction(usage: object, response: object = None) -> UsageRead:
     """Read the usage of an Interaction, which counts thoughts and tool use beside the totals too."""
     thoughts = count(usage, "total_thought_tokens")
+    used = counted(
+        input_=count(usage, "total_input_tokens") + count(usage, "total_tool_use_tokens"),
+        output=count(usage, "total_output_tokens") + thoughts,
+        cache_read=count(usage, "total_cached_tokens"),
+        reasoning=thoughts,
+    )
     return UsageRead(
-        usage=counted(
-            input_=count(usage, "total_input_tokens") + count(usage, "total_tool_use_tokens"),
-            output=count(usage, "total_output_tokens") + thoughts,
-            cache_read=count(usage, "total_cached_tokens"),
-            reasoning=thoughts,
-        ),
+        usage=used,
+        units=within(used, of_gemini(usage, response)),
         model=text(response, "model"),
         provider="google",
         call_id=text(response, "id"),
