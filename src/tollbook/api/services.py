@@ -9,6 +9,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.gate import Gate
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.enforcement.watch import Watch
+from tollbook.ingest.mapping import MappingBook
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
@@ -58,3 +59,4 @@ class Services(msgspec.Struct):
     gate: Gate
     watch: Watch
     ack: Ack = "journal"
+    mappings: MappingBook = MappingBook()

@@ -15,6 +15,7 @@ from tollbook.api.front import Front
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
+from tollbook.app.mappings import load_mappings
 from tollbook.app.observe import configure_logs
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
@@ -82,6 +83,7 @@ class Receiver:
             limits=world.intake_limits(),
             gate=(gate := world.gate(book)),
             watch=world.watch(gate),
+            mappings=load_mappings(self._settings.mappings_dir),
             ack=await ack_for(self._settings, world.store),
         )
         self._front = Front(services)

@@ -2,7 +2,21 @@
 
 import typer
 
-from tollbook.cli import alert, budget, doctor, key, migrate, outbox, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import (
+    alert,
+    budget,
+    doctor,
+    key,
+    migrate,
+    outbox,
+    rebuild,
+    serve,
+    source_test,
+    tenant,
+    up,
+    verify,
+    webhook,
+)
 from tollbook.cli import demo as demo_command
 
 
@@ -29,4 +43,7 @@ def build() -> typer.Typer:
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
     app.add_typer(outbox.app, name="outbox")
+    source = typer.Typer(help="Other systems whose calls are taken in.", no_args_is_help=True)
+    source.command("test")(source_test.show)
+    app.add_typer(source, name="source")
     return app
