@@ -102,7 +102,7 @@ class Maker:
             by=call.by,
             response_id=None if response_id is None else _bounded(response_id + suffix, self.limits),
             request_id=None if request_id is None else _bounded(request_id + suffix, self.limits),
-            group=call.group,
+            group=_group(event) if call.group is None else call.group,
             estimated=found.estimated,
         )
         return msgspec.structs.replace(
@@ -200,6 +200,11 @@ def _stated(ts: str | None) -> str | float | None:
 def cost_of(source: object, *names: str) -> str | None:
     """The first of the named amounts of dollars as decimal text."""
     return decimal_text(decimal(source, *names))
+
+
+def _group(event: Event) -> str | None:
+    """What a sum over an agent's run adds up: the calls of that run say the same, and nothing counts twice."""
+    return None if event.run is None else f"{event.run} {event.agent}"
 
 
 def _bounded(name: str, limits: IntakeLimits) -> str | None:

@@ -4,6 +4,7 @@ A unit that measures part of the tokens (audio, pictures, lives of cache writes)
 cut to it, so that no leaf can become negative; a fee (searches, pages, seconds) stands beside them.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 
 from tollbook.domain.usage import Usage
@@ -83,9 +84,9 @@ def of_tools(usage: object, response: object) -> dict[str, int]:
         _at_least(units, "code_executions", count(container, "code_interpreter_calls", "code_execution_requests"))
         _at_least(units, "file_searches", count(container, "file_search_calls", "document_search_calls"))
     _at_least(units, "web_searches", count(usage, "num_search_queries"))
-    _at_least(units, "input_audio_seconds", seconds(usage, "prompt_audio_seconds"))
+    _at_least(units, "audio_seconds", seconds(usage, "prompt_audio_seconds"))
     if text(usage, "type") == "duration":
-        _at_least(units, "input_audio_seconds", seconds(usage, "seconds"))
+        _at_least(units, "audio_seconds", seconds(usage, "seconds"))
     return units
 
 
@@ -168,7 +169,7 @@ def seconds(source: object, *names: str) -> int:
     (4, 0)
     """
     amount = decimal(source, *names)
-    return 0 if amount is None or amount > _SECONDS_MAX else -int(-amount // 1)
+    return 0 if amount is None or amount > _SECONDS_MAX else math.ceil(amount)
 
 
 _SECONDS_MAX = 1_000_000_000
