@@ -19,7 +19,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest import litellm, raw
 from tollbook.ingest.decoded import Decoded
-from tollbook.ingest.fields import instant
+from tollbook.ingest.fields import check_text, instant
 from tollbook.ingest.foreign import Fields, collect, items_of, value_of, whole_or_items
 from tollbook.ingest.item import reader_for
 from tollbook.ingest.observed import agent_of
@@ -130,15 +130,20 @@ def data_events(envelope: Envelope, limits: IntakeLimits, origin: Origin) -> lis
         made = raw.decode(text, None, limits, provider=dialect[1].lower(), origin=origin)
     if made.rejections:
         raise ItemRefused(RejectCode(made.rejections[0].code), made.rejections[0].detail)
-    return [
-        msgspec.structs.replace(
-            event,
-            id=envelope.id + (f"#{place}" if place else ""),
-            source=envelope.source,
-            ts=event.ts or _time(envelope),
-        )
-        for place, event in enumerate(made.events)
-    ]
+    return [identified(event, envelope, limits, place) for place, event in enumerate(made.events)]
+
+
+def identified(event: Event, envelope: Envelope, limits: IntakeLimits, place: int) -> Event:
+    """The event under the envelope's identity, at the envelope's time where it has none. Raises `ItemRefused`."""
+    event_id = envelope.id + (f"#{place}" if place else "")
+    for name, value, chars_max in (
+        ("id", event_id, limits.id_chars_max),
+        ("source", envelope.source, limits.name_chars_max),
+    ):
+        if len(value) > chars_max:
+            raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{name}` must be text of 1 to {chars_max} characters")
+        check_text(value, name)
+    return msgspec.structs.replace(event, id=event_id, source=envelope.source, ts=event.ts or _time(envelope))
 
 
 def _native(envelope: Envelope, limits: IntakeLimits, origin: Origin) -> Event:

@@ -51,8 +51,7 @@ def decode(
         if mapping is not None:
             item = {**msgspec.structs.asdict(envelope), "specversion": "1.0"}
             made = mapping.events(item, limits, origin, index=0)
-            named = [msgspec.structs.replace(event, id=envelope.id, source=envelope.source) for event in made]
-            return named[:1]
+            return [cloudevents.identified(event, envelope, limits, place) for place, event in enumerate(made)]
         return [_event(envelope, limits, origin)]
 
     return cloudevents.decode(body, media_type, limits, origin=origin, to_events=events)
