@@ -73,7 +73,7 @@ def streams_of(found: Iterable[dict[str, Any] | ItemRefused]) -> list[dict[str, 
         if isinstance(one, ItemRefused):
             made.append(one)
             continue
-        kind = one.get("type")
+        kind = text(one, "type")
         belongs = open_ is not None and kind not in _OPENERS and (key is None or _key(one) in (None, key) or kind)
         if not belongs:
             if not is_piece(one) and kind not in _CLOSERS:
