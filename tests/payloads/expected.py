@@ -87,8 +87,8 @@ EXPECTED: dict[str, list[Call]] = {
     # The details' names bear the tier: `flex_cache_read`.
     "langchain_openai": [Call("gpt-5.5-2026-04-24", "openai", _CHAT, _AUDIO, "flex")],
     "langchain_serialised": [Call("claude-opus-4-7", "anthropic", _CLAUDE)],
-    "litellm_json_array": [_LITELLM],
-    "litellm_ndjson": [_LITELLM],
+    "litellm_json_array": [_LITELLM, _LITELLM],
+    "litellm_ndjson": [_LITELLM, _LITELLM],
     "litellm_single": [_LITELLM],
     "mistral": [Call("mistral-large-latest", "mistral", (50, 9, 20, 0, 0, 0), {"audio_seconds": 3})],
     "mistral_ocr": [Call("mistral-ocr-latest", "mistral", (0, 0, 0, 0, 0, 0), {"input_document_pages": 3})],

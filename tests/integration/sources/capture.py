@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.integration.sources import answers
-from tests.integration.sources.sink import Sink, running_sink
+from tests.integration.sources.sink import Post, Sink, running_sink
 
 FOLDER = Path(__file__).parents[2] / "payloads"
 Captured = dict[str, Any]
@@ -143,7 +143,7 @@ def litellm(sink: Sink) -> Iterator[tuple[str, Captured]]:
 
     sink.answers = {"/chat/completions": answers.OPENAI_CHAT}
 
-    async def run(form: str) -> bytes:
+    async def run(form: str) -> Post:
         headers = {"Authorization": "Bearer k"}
         logger = GenericAPILogger(endpoint=f"{sink.url}/v1/litellm", headers=headers, log_format=form)
         litellm.callbacks = [logger]
@@ -154,29 +154,29 @@ def litellm(sink: Sink) -> Iterator[tuple[str, Captured]]:
             "spend_logs_metadata": {"agent": "planner/researcher"},
             "user_api_key_team_alias": "acme",
         }
-        sent = asyncio.Event()
+        sent = asyncio.Semaphore(0)
         taken = logger.async_log_success_event
 
         async def told(*args: Any, **named: Any) -> None:
             await taken(*args, **named)
-            sent.set()
+            sent.release()
 
         logger.async_log_success_event = told
-        await litellm.acompletion(**asked, api_base=f"{sink.url}/v1", metadata=metadata)
-        await asyncio.wait_for(sent.wait(), 20)
+        for _ in range(2):
+            await litellm.acompletion(**asked, api_base=f"{sink.url}/v1", metadata=metadata)
+            await asyncio.wait_for(sent.acquire(), 20)
         await logger.async_send_batch()
         litellm.callbacks = []
-        return (await asyncio.to_thread(sink.posts.get, timeout=20)).body
+        return await asyncio.to_thread(sink.posts.get, timeout=20)
 
-    async def run_all() -> dict[str, bytes]:
+    async def run_all() -> dict[str, Post]:
         # One loop: LiteLLM's background work stays on the first that it sees.
         found = {form: await run(form) for form in ("json_array", "ndjson", "single")}
         await litellm.close_litellm_async_clients()
         return found
 
-    for form, body in asyncio.run(run_all()).items():
-        media_type = "application/x-ndjson" if form == "ndjson" else "application/json"
-        yield f"litellm_{form}", _kept("litellm", "/v1/litellm", body.decode(), media_type)
+    for form, post in asyncio.run(run_all()).items():
+        yield f"litellm_{form}", _kept("litellm", post.path, post.body.decode(), post.headers["content-type"])
 
 
 def cloudevents(_: Sink) -> Iterator[tuple[str, Captured]]:

@@ -27,7 +27,7 @@ def kept(name: str) -> Any:
 
 def logged(**changed: Any) -> dict[str, Any]:
     """LiteLLM's payload, changed."""
-    (payload,) = kept("litellm_json_array")
+    payload = kept("litellm_json_array")[0]
     return {**payload, **changed}
 
 
