@@ -44,7 +44,8 @@ def _observed(payload: Fields) -> Observed:
     spent = part(metadata, "spend_logs_metadata")
     asked = part(metadata, "requester_metadata")
     is_hit = part(payload, "cache_hit") is True
-    # Where the cache answered no provider was asked, and the answer bears the id of the call that it repeats.
+    # Where the cache answered no provider was asked, and the answer bears the id of the call that it repeats: what is
+    # read here bears none.
     found = UsageRead(usage=Usage(input=0, output=0)) if is_hit else _usage(payload, metadata)
     tags = {"litellm_tags": ",".join(tag for tag in items(payload, "request_tags") if isinstance(tag, str))}
     for name, value in (
@@ -81,7 +82,6 @@ def _observed(payload: Fields) -> Observed:
         derived_tenant=text(metadata, "user_api_key_team_alias", "user_api_key_team_id", "user_api_key_org_id")
         or text(payload, "end_user"),
         derived_agent=agent_of(text(metadata, "user_api_key_alias")),
-        is_named=not is_hit,
     )
 
 

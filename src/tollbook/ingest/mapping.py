@@ -119,7 +119,7 @@ class Mapping:
         text = {name: value if value is None else str(value) for name, value in said.items() if name not in _COUNTS}
         return Observed(
             found=found,
-            by=Observer.GATEWAY,
+            by=Observer.LEAF,
             tags={tag: str(value) for tag, value in self._tagged(call, bounded) if value is not None},
             ts=said.get("ts"),
             is_named=text.get("call_id") is None or found.call_id == text["call_id"],

@@ -55,7 +55,7 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     derived_tenant: str | None = None
     derived_agent: str | None = None
     is_named: bool = True
-    """Whether the answer's id names the call. A cache's answer bears the id of the call that it repeats."""
+    """Whether the id in `found` is the answer's own, so that it names the call for all sources."""
 
 
 class Maker:
