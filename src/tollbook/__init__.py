@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from tollbook.client.errors import BudgetBusy, GateRefused, HoldLost, SpoolFull, SpoolUnusable, UsageUnknown
     from tollbook.client.integrations import wrap
     from tollbook.client.propagation import extract, inject, strip
-    from tollbook.client.usage import UsageRead
     from tollbook.domain.decision import Decision, Verdict
+    from tollbook.usage import UsageRead
 
 __all__ = [
     "AsyncCall",
@@ -55,7 +55,7 @@ _HOMES = {
     "HoldLost": "client.errors",
     "SpoolFull": "client.errors",
     "SpoolUnusable": "client.errors",
-    "UsageRead": "client.usage",
+    "UsageRead": "usage",
     "UsageUnknown": "client.errors",
     "Verdict": "domain.decision",
     "extract": "client.propagation",

@@ -21,6 +21,7 @@ from tollbook.api.resources.daily_limits import (
     set_tenant_limit,
     tenant_limit,
 )
+from tollbook.api.resources.dialect_schema import send_answers, send_litellm, send_mapped, send_openmeter
 from tollbook.api.resources.entries import entries
 from tollbook.api.resources.gate_schema import (
     check_call,
@@ -48,7 +49,7 @@ _BODY_BYTES_MAX = 64 * 1024
 
 
 def build_api(services: Services) -> Litestar:
-    """The application of every route but the two that take events."""
+    """The application of every route but those in front of it, which it only describes."""
     app = Litestar(
         route_handlers=[
             *(spend, entries, run_total, status, prices),
@@ -61,6 +62,7 @@ def build_api(services: Services) -> Litestar:
             *(healthz, readyz, metrics),
             *(open_holds, watch),
             *(send_events, receive_webhook),
+            *(send_answers, send_litellm, send_mapped, send_openmeter),
             *(make_hold, check_call, make_lease, settle_hold, extend_hold, release_hold),
         ],
         state=State({"services": services}),

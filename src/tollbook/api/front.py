@@ -5,6 +5,7 @@ from typing import cast
 from tollbook.api.app import build_api
 from tollbook.api.bare import App, Receive, Scope, Send
 from tollbook.api.bodies import Exchange
+from tollbook.api.dialect_routes import DialectApp
 from tollbook.api.gate_routes import GateApp
 from tollbook.api.intake import IntakeApp
 from tollbook.api.services import Services
@@ -15,6 +16,7 @@ class Front:
 
     def __init__(self, services: Services) -> None:
         self._intake = IntakeApp(services)
+        self._dialects = DialectApp(services, self._intake)
         self._gate = GateApp(services, self._intake)
         self.api = build_api(services)
         self._framework = cast(App, self.api)
@@ -25,6 +27,8 @@ class Front:
             await self._intake(scope, receive, send)
         elif self._gate.takes(scope):
             await self._gate(scope, receive, send)
+        elif self._dialects.takes(scope["path"]):
+            await self._dialects(scope, receive, send)
         else:
             exchange = Exchange(scope, receive, send)
             await self._framework(scope, exchange.receive, exchange.send)

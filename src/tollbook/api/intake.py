@@ -6,6 +6,7 @@ the ledger itself spends on an event.
 
 import asyncio
 import os
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -19,10 +20,13 @@ from tollbook.api.bodies import Exchange
 from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
 from tollbook.api.services import Services
 from tollbook.domain.errors import JournalUnavailable, RequestError, StoreError
-from tollbook.domain.event import Rejection
+from tollbook.domain.event import Event, Rejection
 from tollbook.domain.identity import minted
 from tollbook.ingest.body import inflate
+from tollbook.ingest.decoded import Decoded
 from tollbook.ingest.native import decode
+from tollbook.ingest.origin import Origin, origin_of
+from tollbook.ingest.registry import Decode, events_dialect, webhook_dialect
 from tollbook.pipeline.accept import Ack
 from tollbook.pipeline.resolve import Sender
 from tollbook.ports.received import ReceivedRequest
@@ -31,6 +35,7 @@ from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
 EVENTS_PATH = "/v1/events"
 WEBHOOK_PATH = "/webhook/receive/"
 _ACKS: dict[str, Ack] = {"journal": "journal", "ledger": "ledger"}
+_CE_VERSION = b"ce-specversion"
 _REQUEST_IDS = (b"idempotency-key", b"webhook-id", b"x-idempotency-key")
 _SECRETS = frozenset(
     {b"authorization", b"proxy-authorization", b"cookie", b"set-cookie", b"x-api-key", b"x-auth-token"}
@@ -40,9 +45,12 @@ _KEPT_BODY_BYTES_MAX = 65_536
 _ONE_ACCEPTED = b'{"accepted":1,"rejected":[]}'
 
 
-class _Taken(NamedTuple):
+class Taken(NamedTuple):
+    """What became of a request's items: how many were taken, which were refused, how many told of no call."""
+
     accepted: int
     rejections: list[Rejection]
+    ignored: int = 0
 
 
 class IntakeApp:
@@ -90,11 +98,14 @@ class IntakeApp:
         sender = Sender(
             tenant=principal.tenant, request_id=request_id_of(headers), agent=principal.agent, run=principal.run
         )
+        dialect = events_dialect(
+            text_of(headers, b"content-type"),
+            lambda: origin_for(scope, headers, sender),
+            is_binary=_CE_VERSION in headers,
+        )
         body = await read_body(scope, headers, receive, bytes_max=self._services.limits.body_bytes_max)
-        taken = await self.take(body, headers, sender, self.ack_of(scope))
-        if taken.accepted == 1 and not taken.rejections:
-            return 202, _ONE_ACCEPTED
-        return 202, msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
+        taken = await self.take(body, headers, sender, self.ack_of(scope), dialect)
+        return 202, shown(taken)
 
     async def _webhook(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         services = self._services
@@ -110,7 +121,13 @@ class IntakeApp:
         body = await read_body(scope, headers, receive, bytes_max=self._services.limits.body_bytes_max)
         kept = asyncio.create_task(self._keep(token.token_id, _received(scope, body, received_id, now)))
         try:
-            taken = await self.take(body, headers, sender, self.ack_of(scope))
+            dialect = webhook_dialect(
+                text_of(headers, b"content-type"),
+                lambda: origin_for(scope, headers, sender),
+                is_binary=_CE_VERSION in headers,
+                mapping=services.mappings.bound.get(token.source),
+            )
+            taken = await self.take(body, headers, sender, self.ack_of(scope), dialect)
         finally:
             await kept
         receipt = {"ok": True, "id": received_id, "accepted": taken.accepted, "rejected": taken.rejections}
@@ -122,26 +139,34 @@ class IntakeApp:
         except JournalUnavailable as trouble:
             self._services.telemetry.record(StoreTrouble("valkey", "received request is not listed", str(trouble)))
 
-    async def take(self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack) -> _Taken:
+    async def take(
+        self, body: bytes, headers: dict[bytes, bytes], sender: Sender, ack: Ack, dialect: Decode = decode
+    ) -> Taken:
         """Price, attribute and keep the events of a body; raises a `Problem` where none of them was taken."""
         services = self._services
         plain = inflate(body, text_of(headers, b"content-encoding"), services.limits)
-        decoded = decode(plain, text_of(headers, b"content-type"), services.limits)
+        decoded = dialect(plain, text_of(headers, b"content-type"), services.limits)
         services.resolver.under(services.directory.tenancy, services.directory.budgets)
-        resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, services.clock.now())
+        now = services.clock.now()
+        resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, now)
         rejections = decoded.rejections
         if resolved.rejections:
-            rejections = sorted([*rejections, *resolved.rejections], key=lambda rejection: rejection.index)
+            refused = {rejection.index: rejection for rejection in reversed(resolved.rejections)}
+            if decoded.is_manifold:
+                # An item's events stand or fall together.
+                kept, indexes = _without(decoded, refused.keys())
+                resolved = services.resolver.resolve(kept, indexes, sender, now)
+            rejections = sorted([*rejections, *refused.values()], key=lambda rejection: rejection.index)
         for rejection in rejections:
             services.telemetry.record(Rejected(1, rejection.code))
         for tenant, model in resolved.unpriced:
             services.telemetry.record(Unpriced(tenant, model))
-        accepted = decoded.items - len(rejections)
+        accepted = decoded.items - decoded.ignored - len(rejections)
         if accepted:
             await services.intake.accept(resolved, ack)
         elif rejections:
             raise _all_refused(rejections)
-        return _Taken(accepted, rejections)
+        return Taken(accepted, rejections, decoded.ignored)
 
     def ack_of(self, scope: Scope) -> Ack:
         """What the sender waits for: what the request asks, else this receiver's own."""
@@ -155,6 +180,29 @@ class IntakeApp:
         if ack is None:
             raise Problem(400, "ack_invalid", "ack is `journal` or `ledger`")
         return ack
+
+
+def shown(taken: Taken) -> bytes:
+    """The answer to whom events were taken from."""
+    if taken.ignored:
+        return msgspec.json.encode({"accepted": taken.accepted, "ignored": taken.ignored, "rejected": taken.rejections})
+    if taken.accepted == 1 and not taken.rejections:
+        return _ONE_ACCEPTED
+    return msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
+
+
+def _without(decoded: Decoded, refused: Collection[int]) -> tuple[list[Event], list[int]]:
+    indexes = decoded.indexes if decoded.indexes is not None else range(len(decoded.events))
+    kept = [(event, index) for event, index in zip(decoded.events, indexes, strict=True) if index not in refused]
+    return [event for event, _ in kept], [index for _, index in kept]
+
+
+def origin_for(scope: Scope, headers: Mapping[bytes, bytes], sender: Sender) -> Origin:
+    """What a request says of its calls around their payloads."""
+    attributes = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}
+    asked = parse_qs(scope["query_string"].decode("latin-1")) if scope["query_string"] else {}
+    query = {name: values[-1] for name, values in asked.items()}
+    return origin_of(attributes, query, tenant=sender.tenant, agent=sender.agent, run=sender.run)
 
 
 def _all_refused(rejections: list[Rejection]) -> Problem:

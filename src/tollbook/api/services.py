@@ -9,6 +9,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.gate import Gate
 from tollbook.enforcement.limits import LimitKeeper
 from tollbook.enforcement.watch import Watch
+from tollbook.ingest.mapping import MappingBook
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
@@ -68,3 +69,4 @@ class Services(msgspec.Struct):
     watch: Watch
     prices: PriceShelf
     ack: Ack = "journal"
+    mappings: MappingBook = MappingBook()

@@ -13,6 +13,7 @@ from tollbook.api.front import Front
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
+from tollbook.app.mappings import load_mappings
 from tollbook.app.observe import configure_logs
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
@@ -78,6 +79,7 @@ class Receiver:
             gate=(gate := world.gate(book)),
             watch=world.watch(gate),
             prices=keeper,
+            mappings=load_mappings(self._settings.mappings_dir),
             ack=await ack_for(self._settings, world.store),
         )
         keeper.follow(resolver.price_by)

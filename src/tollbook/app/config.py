@@ -38,6 +38,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes_max: Positive = 4 * 1024 * 1024
     batch_events_max: Positive = 10_000
     past_days_max: Annotated[int, msgspec.Meta(ge=1, le=35)] = 35
+    mappings_dir: str = ""
     unpriced_input_usd_per_mtok: Decimal = Decimal(20)
     unpriced_output_usd_per_mtok: Decimal = Decimal(80)
     reported_differs_percent: Annotated[int, msgspec.Meta(ge=0, le=100)] = 10

@@ -13,6 +13,7 @@ from tollbook.cli import (
     rebuild,
     reprice,
     serve,
+    source_test,
     tenant,
     up,
     verify,
@@ -46,4 +47,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.app, name="tenant")
     app.add_typer(price.app, name="price")
     app.add_typer(outbox.app, name="outbox")
+    source = typer.Typer(help="Other systems whose calls are taken in.", no_args_is_help=True)
+    source.command("test")(source_test.show)
+    app.add_typer(source, name="source")
     return app

@@ -18,7 +18,6 @@ from tollbook.client.leases import LeaseKey, Part
 from tollbook.client.report import HeldEvent, encode_event, new_id
 from tollbook.client.scope import current_scope
 from tollbook.client.settings import Gate
-from tollbook.client.usage import UsageRead, read
 from tollbook.client.view import ALLOW
 from tollbook.client.wire import CallAsk, ExtendAsk
 from tollbook.domain.budget import Mode
@@ -27,6 +26,7 @@ from tollbook.domain.errors import BudgetExceeded, ConfigError
 from tollbook.domain.event import Observer
 from tollbook.domain.meter import Attribution
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read
 
 _LOG = logging.getLogger("tollbook.call")
 _STEP_TOKENS = 1_024

@@ -9,10 +9,10 @@ from typing import Any, ParamSpec, Self, TypeVar, cast
 
 from tollbook.client.call import AsyncCall, Call, CallState
 from tollbook.client.front import Front
-from tollbook.client.usage import read
 from tollbook.client.view import ALLOW
 from tollbook.domain.decision import Decision
 from tollbook.domain.errors import ConfigError
+from tollbook.usage import read
 
 P = ParamSpec("P")
 R = TypeVar("R")

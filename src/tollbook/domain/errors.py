@@ -54,6 +54,7 @@ class RejectCode(StrEnum):
     JSON_INVALID = "json_invalid"
     ITEM_NOT_OBJECT = "item_not_object"
     FIELD_MISSING = "field_missing"
+    USAGE_MISSING = "usage_missing"
     FIELD_INVALID = "field_invalid"
     FIELD_OUT_OF_RANGE = "field_out_of_range"
     TEXT_INVALID = "text_invalid"

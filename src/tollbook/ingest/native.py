@@ -1,6 +1,5 @@
 """tollbook's own payload: one JSON object, a JSON array of them, or one object a line."""
 
-import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -9,11 +8,11 @@ import msgspec
 from tollbook.domain.errors import RejectCode, RequestError
 from tollbook.domain.event import Event, Rejection
 from tollbook.domain.limits import IntakeLimits
+from tollbook.ingest.decoded import Decoded, bounded_lines, rejection_of, require_batch
 from tollbook.ingest.item import ItemReader, reader_for, too_deep
 from tollbook.ingest.media import Media, media_of
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import (
-    batch_too_large,
     is_deeper,
     is_plain,
     openings,
@@ -23,23 +22,9 @@ from tollbook.ingest.text import (
 from tollbook.ingest.wire import NESTING_TYPED
 
 _BOM = b"\xef\xbb\xbf"
-_LINE = re.compile(rb"[^\n]+")
 _WHOLE = frozenset({RejectCode.JSON_INVALID, RejectCode.TOO_DEEP})
 
 _Item = TypeVar("_Item")
-
-
-class Decoded(msgspec.Struct, frozen=True, kw_only=True):
-    """What a request held: `items` = events + rejections, in the order of the request.
-
-    `indexes` gives each event's position among the items, so that a later rejection can name it; None where
-    nothing was rejected and the positions are 0, 1, 2 and so on. Blank lines are no items.
-    """
-
-    events: list[Event]
-    indexes: list[int] | None
-    rejections: list[Rejection]
-    items: int
 
 
 def decode(body: bytes, media_type: str | None, limits: IntakeLimits) -> Decoded:
@@ -92,7 +77,7 @@ def _single(reader: ItemReader, body: bytes) -> Decoded:
     except ItemRefused as refused:
         if refused.code in _WHOLE:
             raise
-        return Decoded(events=[], indexes=[], rejections=[_rejection(0, refused)], items=1)
+        return Decoded(events=[], indexes=[], rejections=[rejection_of(0, refused)], items=1)
     return Decoded(events=[event], indexes=None, rejections=[], items=1)
 
 
@@ -101,13 +86,13 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
     try:
         try:
             events = reader.codec.direct_many.decode(text)
-            _require_batch(len(events), reader.limits)
+            require_batch(len(events), reader.limits)
             return _collect(events, reader.judge.direct)
         except msgspec.ValidationError:
             pass
         try:
             observed = reader.codec.observed_many.decode(text)
-            _require_batch(len(observed), reader.limits)
+            require_batch(len(observed), reader.limits)
             return _collect(observed, reader.judge.observed)
         except msgspec.ValidationError:
             pass
@@ -119,7 +104,7 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
         raise too_deep(reader.limits) from error
     except msgspec.DecodeError as error:
         raise ItemRefused(RejectCode.JSON_INVALID, str(error)) from error
-    _require_batch(len(elements), reader.limits)
+    require_batch(len(elements), reader.limits)
     if is_deeper(text, reader.limits.nesting_max):
         raise too_deep(reader.limits)
     return _collect(elements, reader.element)
@@ -127,7 +112,7 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
 
 def _wires(reader: ItemReader, text: bytes) -> Decoded:
     wires = reader.codec.many.decode(text)
-    _require_batch(len(wires), reader.limits)
+    require_batch(len(wires), reader.limits)
     # An array, its items, their tags and units open one bracket each. Only unknown fields can be deep, and one of
     # them is deep only by that many brackets more.
     known = sum([(wire.tags is not None) + (wire.units is not None) for wire in wires])
@@ -138,26 +123,7 @@ def _wires(reader: ItemReader, text: bytes) -> Decoded:
 
 
 def _lines(reader: ItemReader, body: bytes) -> Decoded:
-    return _collect(_bounded_lines(body, reader.limits), reader.text)
-
-
-def _bounded_lines(body: bytes, limits: IntakeLimits) -> Iterable[bytes]:
-    count = 0
-    for match in _LINE.finditer(body):
-        line = match[0].strip()
-        if line:
-            count += 1
-            _require_batch(count, limits)
-            yield line
-
-
-def _require_batch(count: int, limits: IntakeLimits) -> None:
-    if count > limits.batch_events_max:
-        raise batch_too_large(f"more than {limits.batch_events_max} events: split the batch")
-
-
-def _rejection(index: int, refused: ItemRefused) -> Rejection:
-    return Rejection(index=index, code=refused.code.value, detail=refused.detail)
+    return _collect(bounded_lines(body, reader.limits), reader.text)
 
 
 def _collect(items: Iterable[_Item], to_event: Callable[[_Item], Event]) -> Decoded:
@@ -168,7 +134,7 @@ def _collect(items: Iterable[_Item], to_event: Callable[[_Item], Event]) -> Deco
         try:
             events.append(to_event(item))
         except ItemRefused as refused:
-            rejections.append(_rejection(index, refused))
+            rejections.append(rejection_of(index, refused))
     indexes = None
     if rejections:
         refused_at = {rejection.index for rejection in rejections}

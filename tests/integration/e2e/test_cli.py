@@ -22,6 +22,21 @@ def commands_of(text: str) -> list[str]:
     return re.findall(r"^  ([a-z][a-z-]*)", listed, re.MULTILINE)
 
 
+def test_a_mapping_is_tried_on_a_file(tmp_path: Path) -> None:
+    """Events on standard output, refusals and the sum on standard error; a mapping that is none says what is wrong."""
+    mapping, file = tmp_path / "bot.toml", tmp_path / "calls.jsonl"
+    mapping.write_text('[fields]\nmodel = "m"\ninput = "i"\noutput = "o"\n', encoding="utf-8")
+    file.write_text('{"m": "m-1", "i": 9, "o": 2}\n{"m": "m-1"}\n', encoding="utf-8")
+    done = CliRunner().invoke(build(), ["source", "test", str(mapping), str(file), "--tenant", "acme"])
+    assert done.exit_code == 1
+    assert '"tenant":"acme","agent":"unknown","model":"m-1","input":9,"output":2' in done.stdout
+    assert "item 1: usage_missing" in done.stderr
+    assert "2 items: 1 events, 0 ignored, 1 refused" in done.stderr
+    mapping.write_text("[fields]\nmodle = 'm'\n", encoding="utf-8")
+    done = cli("source", "test", str(mapping), str(file))
+    assert (done.returncode, done.stderr) == (2, "tollbook: mapping bot: `modle` is no field of an event\n")
+
+
 def test_every_command_explains_itself() -> None:
     """`--help` of the whole tree succeeds, and each page says what its command does."""
     done = cli("--help")

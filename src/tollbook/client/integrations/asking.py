@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from tollbook.client.usage import BYTES_PER_TOKEN
+from tollbook.usage import BYTES_PER_TOKEN
 
 _BOUND_BYTES_PER_TOKEN = 3
 """Dense code and Chinese have three bytes of UTF-8 a token, prose more."""

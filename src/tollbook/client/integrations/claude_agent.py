@@ -13,7 +13,7 @@ from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.claude_usage import Part, RunMeter
 from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLedger
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage.fields import text
+from tollbook.usage.fields import text
 
 _ROUTE = Route(name="claude_agent")
 _MODEL_UNNAMED = "claude"

@@ -13,10 +13,10 @@ from typing import Any
 import msgspec
 
 from tollbook.client.integrations.names import path
-from tollbook.client.usage import UsageRead, read
-from tollbook.client.usage.anthropic_shape import read_model_usage
-from tollbook.client.usage.fields import items, part, text
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read
+from tollbook.usage.anthropic_shape import read_model_usage
+from tollbook.usage.fields import items, part, text
 
 _FIELDS = Usage.__struct_fields__
 _NESTING_MAX = 16

@@ -13,7 +13,7 @@ import msgspec
 from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLedger, Ending, Held, Ledger, ended_stream
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import StreamReader, UsageRead, read
+from tollbook.usage import StreamReader, UsageRead, read
 
 GENERATE = Route(name="generate_content", limits=("maxOutputTokens",))
 EMBED = Route(name="embed_content")

@@ -18,8 +18,8 @@ from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.ledger import Ending, Held, Ledger
 from tollbook.client.integrations.names import path
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import UsageRead, read, tokens_of
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read, tokens_of
 
 _ROUTE = Route(name="langchain", limits=("max_tokens",))
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")

@@ -13,8 +13,8 @@ import msgspec
 
 from tollbook.client.integrations.asking import Asked
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import StreamReader, UsageRead
 from tollbook.domain.usage import Usage
+from tollbook.usage import StreamReader, UsageRead
 
 
 class Call(Protocol):

@@ -15,9 +15,9 @@ from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.ledger import Held, Ledger
 from tollbook.client.integrations.names import path
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import UsageRead, read
-from tollbook.client.usage.fields import count, decimal, decimal_text, items, part, text
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read
+from tollbook.usage.fields import count, decimal, decimal_text, items, part, text
 
 _ROUTE = Route(name="litellm", limits=("max_tokens",))
 _EMBEDDING = Route(name="litellm")

@@ -18,9 +18,9 @@ from tollbook.client.integrations.asking import Asked, Route, input_tokens_of
 from tollbook.client.integrations.ledger import Held, Ledger
 from tollbook.client.integrations.names import role
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.usage import UsageRead, read, tokens_of
-from tollbook.client.usage.fields import items, text
 from tollbook.domain.usage import Usage
+from tollbook.usage import UsageRead, read, tokens_of
+from tollbook.usage.fields import items, text
 
 _ROUTE = Route(name="agents", limits=("max_tokens",))
 

@@ -12,8 +12,8 @@ from tollbook.client.integrations.asking import Asked, asked_of, granted_body, r
 from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, AsyncLedger, Ending, Held, Ledger
 from tollbook.client.integrations.shield import shielded
 from tollbook.client.integrations.taps import Listener, is_events, tap, tap_async
-from tollbook.client.usage import read
-from tollbook.client.usage.fields import is_model
+from tollbook.usage import read
+from tollbook.usage.fields import is_model
 
 _MARK = "_tollbook_wrapped"
 

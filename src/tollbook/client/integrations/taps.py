@@ -12,8 +12,8 @@ import msgspec
 
 from tollbook.client.integrations.ledger import AsyncEnding, AsyncHeld, Ending, Held, ended_stream
 from tollbook.client.integrations.shield import shielded
-from tollbook.client.integrations.sse import Frames, payload
-from tollbook.client.usage import StreamReader
+from tollbook.usage import StreamReader
+from tollbook.usage.sse import Frames, payload
 
 _PATCHED = ("iter_bytes", "aiter_bytes", "close", "aclose")
 

@@ -5,8 +5,8 @@ from typing import Any
 
 from tollbook.client.errors import HoldLost
 from tollbook.client.scope import agent_block, current_scope
-from tollbook.client.usage import UsageRead, read
 from tollbook.domain.errors import BudgetExceeded
+from tollbook.usage import UsageRead, read
 
 
 class StandInCall:
