@@ -27,6 +27,7 @@ from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
@@ -35,6 +36,7 @@ from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.equations import VerifySettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver, Sender
+from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.ports.config import PriceCard
 from tollbook.pricing.quote import CountRates, TokenRates
@@ -116,6 +118,7 @@ class World:
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
+        self.spans = PostgresSpans(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -152,6 +155,8 @@ class World:
             limits=IntakeLimits(),
             gate=self.gate,
             watch=Watch(self.holds, self.gate.copies, self.clock, self.telemetry, lambda: self.directory.tenancy),
+            traces=Traces(self.spans, self.clock, self.telemetry, IntakeLimits(), TraceSettings()),
+            spans=self.spans,
         )
 
     def new_gate(self, **settings: Any) -> Gate:

@@ -7,6 +7,7 @@ from tollbook.api.bare import App, Receive, Scope, Send
 from tollbook.api.bodies import Exchange
 from tollbook.api.gate_routes import GateApp
 from tollbook.api.intake import IntakeApp
+from tollbook.api.otlp import OtlpApp
 from tollbook.api.services import Services
 
 
@@ -16,6 +17,7 @@ class Front:
     def __init__(self, services: Services) -> None:
         self._intake = IntakeApp(services)
         self._gate = GateApp(services, self._intake)
+        self._otlp = OtlpApp(services, self._intake)
         self.api = build_api(services)
         self._framework = cast(App, self.api)
 
@@ -23,6 +25,8 @@ class Front:
         """Serve one request."""
         if self._intake.takes(scope["path"]):
             await self._intake(scope, receive, send)
+        elif self._otlp.takes(scope["path"]):
+            await self._otlp(scope, receive, send)
         elif self._gate.takes(scope):
             await self._gate(scope, receive, send)
         else:

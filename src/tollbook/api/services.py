@@ -12,12 +12,14 @@ from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pipeline.traces import Traces
 from tollbook.ports.alerts import AlertStore
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
 from tollbook.ports.journal import Depth, Journal
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
+from tollbook.ports.spans import SpanStore
 from tollbook.telemetry import Telemetry
 
 
@@ -40,7 +42,7 @@ class MetricsPage(Protocol):
 
 
 class Services(msgspec.Struct):
-    """The API's world."""
+    """The API's world. `metrics_alone`: sums from OTLP metrics count where they name no session, too."""
 
     directory: Directory
     intake: Intake
@@ -57,4 +59,7 @@ class Services(msgspec.Struct):
     limits: IntakeLimits
     gate: Gate
     watch: Watch
+    traces: Traces
+    spans: SpanStore
+    metrics_alone: bool = False
     ack: Ack = "journal"

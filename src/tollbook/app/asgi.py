@@ -82,6 +82,9 @@ class Receiver:
             limits=world.intake_limits(),
             gate=(gate := world.gate(book)),
             watch=world.watch(gate),
+            traces=world.traces(),
+            spans=world.spans,
+            metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )
         self._front = Front(services)

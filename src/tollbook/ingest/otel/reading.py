@@ -1,0 +1,129 @@
+"""What a dialect reads of an attribute, and what it makes of a whole item: a call."""
+
+from collections.abc import Iterable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from tollbook.domain.errors import RejectCode
+from tollbook.domain.event import Observer
+from tollbook.ingest.otel.signals import Attributes
+from tollbook.ingest.refusal import ItemRefused
+
+_DIGITS_MAX = 20
+_COST_CHARS_MAX = 40
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one span, log record or point says of one call, or of several added up; counts with inclusive parents.
+
+    `dialect` is whose attributes they are, `rule` how the counts became inclusive. `group` is None where it is the
+    item's trace. `aggregate` and `metric` observations repeat what leaves report. `rank` is added to the revision: of
+    two leaves that saw one call the one that knows more of it stands, whichever came first.
+    """
+
+    dialect: str
+    model: str
+    input: int
+    output: int
+    provider: str | None = None
+    cache_read: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    units: dict[str, int] | None = None
+    by: Observer = Observer.LEAF
+    response_id: str | None = None
+    request_id: str | None = None
+    group: str | None = None
+    service_tier: str | None = None
+    cost_usd: str | None = None
+    rule: str = "inclusive"
+    rank: int = 0
+
+
+def text(attributes: Attributes, *names: str) -> str | None:
+    """The first of these attributes that is text and not blank."""
+    for name in names:
+        value = attributes.get(name)
+        if isinstance(value, str) and value and not value.isspace():
+            return value
+    return None
+
+
+def count(attributes: Attributes, *names: str) -> int | None:
+    """The first of these attributes that is there, as a count; a whole number as int, float or text.
+
+    Raises `ItemRefused` where it is none: a call with a broken count is not counted in part.
+
+    >>> count({"a": "12", "b": 7}, "a", "b"), count({}, "a")
+    (12, None)
+    """
+    for name in names:
+        value = attributes.get(name)
+        if value is not None:
+            return _whole(value, name)
+    return None
+
+
+def total(attributes: Attributes, *names: str) -> int:
+    """The first of these counts that is there, or 0."""
+    return count(attributes, *names) or 0
+
+
+def _whole(value: object, name: str) -> int:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ItemRefused(RejectCode.FIELD_INVALID, f"`{name[:64]}` is no whole number of tokens")
+    if value < 0:
+        raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{name[:64]}` is below zero")
+    return value
+
+
+def usd(attributes: Attributes, *names: str) -> str | None:
+    """The first of these attributes that is an amount of dollars, as decimal text: kept, never trusted.
+
+    A float's shortest digits are what its sender wrote. Nonsense is no amount: the call counts without it.
+
+    >>> usd({"cost": 0.0038}, "cost"), usd({"cost": float("nan")}, "cost")
+    ('0.0038', None)
+    """
+    for name in names:
+        value = attributes.get(name)
+        if value is not None and not isinstance(value, bool):
+            return usd_text(value)
+    return None
+
+
+def usd_text(value: object, *, scale: int = 0) -> str | None:
+    """An amount as decimal text, moved by `scale` decimal places; None for what is no amount of zero or more."""
+    if not isinstance(value, str | int | float) or len(str(value)) > _COST_CHARS_MAX:
+        return None
+    try:
+        amount = Decimal(str(value)).scaleb(scale)
+    except InvalidOperation:
+        return None
+    if not amount.is_finite() or amount < 0:
+        return None
+    shown = format(amount, "f")
+    return shown if len(shown) <= _COST_CHARS_MAX else None
+
+
+def units(pairs: Iterable[tuple[str, int]]) -> dict[str, int] | None:
+    """Extra units that are not zero, or None."""
+    found = {name: amount for name, amount in pairs if amount}
+    return found or None
+
+
+def has_any(attributes: Attributes, names: Iterable[str]) -> bool:
+    """Whether one of the attributes is there with a value."""
+    return any(attributes.get(name) is not None for name in names)
+
+
+def plain(value: Any) -> str:
+    """A value as text where it is one, else nothing."""
+    return value if isinstance(value, str) else ""

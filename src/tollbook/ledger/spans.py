@@ -1,0 +1,84 @@
+"""The span store over Postgres. Spans are not money: nothing here is part of a ledger transaction."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from tollbook.ledger.pool import connection_of
+from tollbook.ledger.queries import Queries
+from tollbook.ports.spans import KeptSpan, SpanRow, SpanView
+
+_NEAR = timedelta(hours=24)
+"""How far apart spans may start and still be sought as each other's relatives: it bounds the weeks looked in."""
+
+
+class PostgresSpans:
+    """Implements `ports.spans.SpanStore`. The caller owns the pool."""
+
+    def __init__(self, pool: asyncpg.Pool, queries: Queries) -> None:
+        self._pool = pool
+        self._sql = queries
+
+    async def keep(self, tenant: str, rows: Sequence[SpanRow]) -> list[KeptSpan]:
+        """Keep spans, each once, and commit; those that were there already come back as they were kept."""
+        columns = zip(
+            *(
+                (
+                    row.trace_id, row.span_id, row.parent_id, row.started_at, row.ended_at, row.kept, row.failed,
+                    row.name, row.kind, row.run, row.facts, row.attributes,
+                )
+                for row in rows
+            ),
+            strict=True,
+        )  # fmt: skip
+        async with connection_of(self._pool) as connection:
+            new = await connection.fetch(self._sql["span_keep"], tenant, *map(list, columns))
+            if len(new) == len(rows):
+                return []
+            fresh = {(row["trace_id"], row["span_id"]) for row in new}
+            old = [row for row in rows if (row.trace_id, row.span_id) not in fresh]
+            found = await connection.fetch(
+                self._sql["span_kept"], tenant, [row.trace_id for row in old], [row.span_id for row in old]
+            )
+        return [KeptSpan(*row) for row in found]
+
+    async def relatives(self, tenant: str, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
+        """Kept ancestors and descendants of these spans, the spans themselves left out, at most so many."""
+        mine = {(row.trace_id, row.span_id) for row in rows}
+        above = {(row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
+        since = min(row.started_at for row in rows) - _NEAR
+        until = max(row.ended_at for row in rows) + _NEAR
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(
+                self._sql["span_relatives"],
+                tenant,
+                *map(list, zip(*above, strict=True) if above else ((), ())),
+                [row.trace_id for row in rows],
+                [row.span_id for row in rows],
+                since,
+                until,
+                spans_max + len(rows),
+            )
+        return [KeptSpan(*row) for row in found if (row["trace_id"], row["span_id"]) not in mine]
+
+    async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:
+        """The kept spans of a trace, oldest first."""
+        return await self._views("span_trace", tenant, trace_id, spans_max)
+
+    async def run(self, tenant: str | None, run: str, spans_max: int) -> list[SpanView]:
+        """The kept spans of every trace in which a span says that it is of this run, oldest first."""
+        return await self._views("span_run", tenant, run, spans_max)
+
+    async def _views(self, query: str, tenant: str | None, asked: object, spans_max: int) -> list[SpanView]:
+        async with connection_of(self._pool) as connection:
+            if tenant is None:
+                found = await connection.fetch(self._sql[f"{query}_of_all"], asked, spans_max)
+            else:
+                found = await connection.fetch(self._sql[f"{query}_of_tenant"], asked, spans_max, tenant)
+        return [SpanView(*row) for row in found]
+
+    async def make_span_room(self, at: datetime, keep_days: int) -> int:
+        """Partitions for the time around `at`; drops those that ended before the retention, and says how many."""
+        async with connection_of(self._pool) as connection:
+            return int(await connection.fetchval(self._sql["span_make_room"], at, timedelta(days=keep_days)))

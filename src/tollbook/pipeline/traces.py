@@ -1,0 +1,206 @@
+"""From the spans of a request to events: kept first, then placed among all that is known, then handed to the intake.
+
+docs/rooms/traces.md says what each step promises and what happens where it fails.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from tollbook.domain.errors import LedgerRefused, LedgerUnavailable, RejectCode
+from tollbook.domain.event import Event, Observer, Rejection
+from tollbook.domain.limits import IntakeLimits
+from tollbook.ingest.otel.claims import Mapping, tenant_of
+from tollbook.ingest.otel.events import event_of
+from tollbook.ingest.otel.signals import Span
+from tollbook.ingest.otel.spans import Facts, facts_of, kept_attributes
+from tollbook.ingest.otel.tree import Known, Placed, Tree
+from tollbook.ingest.refusal import ItemRefused
+from tollbook.ports.clock import Clock
+from tollbook.ports.spans import KeptSpan, SpanRow, SpanStore
+from tollbook.telemetry import StoreTrouble, Telemetry
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_AHEAD = timedelta(days=1)
+_FACTS = msgspec.msgpack.Decoder(Facts)
+_PACK = msgspec.msgpack.Encoder()
+_MICROS_MAX = 253_402_300_799_000_000
+
+
+class TraceSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How spans are read and kept. `relatives_max` bounds what is read again for one request."""
+
+    mapping: Mapping = Mapping()
+    keep_days: int = 30
+    content: bool = False
+    relatives_max: int = 20_000
+    name_chars_max: int = 128
+
+
+class Observed(msgspec.Struct, kw_only=True):
+    """What a request's spans came to.
+
+    `events` are of the request's own spans, `indexes` their places in it. `again` are calls of earlier spans, whose
+    place is better known now. `postponed`: sums that could not be told from those of their parts; the sender must come
+    back.
+    """
+
+    events: list[Event]
+    indexes: list[int]
+    again: list[Event]
+    rejections: list[Rejection]
+    postponed: bool = False
+
+
+class _Mine:
+    """The spans of a request of one tenant."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[bytes, bytes], tuple[int, Known]] = {}
+        self.rows: dict[tuple[bytes, bytes], SpanRow] = {}
+
+
+class Traces:
+    """Reads spans under one configuration."""
+
+    def __init__(
+        self, store: SpanStore, clock: Clock, telemetry: Telemetry, limits: IntakeLimits, settings: TraceSettings
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._telemetry = telemetry
+        self._limits = limits
+        self.settings = settings
+
+    async def observe(self, spans: Iterable[Span], tenant: str | None) -> Observed:
+        """The events of a request's spans; `tenant` is the one that the sender's key is bound to."""
+        observed = Observed(events=[], indexes=[], again=[], rejections=[])
+        for whose, mine in self._read(spans, tenant, observed).items():
+            await self._observe(whose, mine, observed)
+        return observed
+
+    def _read(self, spans: Iterable[Span], tenant: str | None, observed: Observed) -> dict[str, _Mine]:
+        now = self._clock.now()
+        kept = int(now.timestamp() * 1_000_000)
+        oldest = now - timedelta(days=self.settings.keep_days)
+        found: dict[str, _Mine] = {}
+        mapping = self.settings.mapping
+        for span in spans:
+            try:
+                facts = facts_of(span, mapping)
+                whose = tenant or tenant_of(span.attributes, span.origin.resource, mapping)
+                if whose is None:
+                    if facts.call is not None:
+                        raise ItemRefused(RejectCode.FIELD_MISSING, "no attribute names the tenant, nor does the key")
+                    continue
+            except ItemRefused as refused:
+                observed.rejections.append(Rejection(index=span.index, code=refused.code.value, detail=refused.detail))
+                continue
+            mine = found.get(whose)
+            if mine is None:
+                mine = found[whose] = _Mine()
+            key = (span.trace_id, span.span_id)
+            known = Known(
+                trace_id=span.trace_id, span_id=span.span_id, parent_id=span.parent_id, kept=kept, facts=facts
+            )
+            mine.known[key] = (span.index, known)
+            row = self._row(span, known, (oldest, now + _AHEAD))
+            if row is not None:
+                mine.rows[key] = row
+        return found
+
+    def _row(self, span: Span, known: Known, between: tuple[datetime, datetime]) -> SpanRow | None:
+        """The row of a span; None where its times are none that spans are kept of."""
+        started_micros, ended_micros = span.start_nanos // 1_000, max(span.end_nanos, span.start_nanos) // 1_000
+        if ended_micros >= _MICROS_MAX:
+            return None
+        started_at = _EPOCH + timedelta(microseconds=started_micros)
+        if not between[0] <= started_at < between[1]:
+            return None
+        claim = known.facts.claim
+        attributes = None
+        if known.facts.call is not None or claim.kind != "other":
+            kept = kept_attributes(span.attributes, content=self.settings.content)
+            attributes = _storable(msgspec.json.encode(kept).decode()) if kept else None
+        run = claim.run or claim.conversation
+        return SpanRow(
+            trace_id=span.trace_id,
+            span_id=span.span_id,
+            parent_id=span.parent_id,
+            started_at=started_at,
+            ended_at=_EPOCH + timedelta(microseconds=ended_micros),
+            name=_storable(span.name)[: self.settings.name_chars_max],
+            kind=claim.kind,
+            failed=span.status == _ERROR,
+            run=None if run is None else _storable(run)[: self._limits.name_chars_max],
+            kept=known.kept,
+            facts=_PACK.encode(known.facts),
+            attributes=attributes,
+        )
+
+    async def _observe(self, tenant: str, mine: _Mine, observed: Observed) -> None:
+        known = {key: span for key, (_, span) in mine.known.items()}
+        whole = True
+        if mine.rows:
+            rows = list(mine.rows.values())
+            try:
+                old = await self._store.keep(tenant, rows)
+                relatives = await self._store.relatives(tenant, rows, self.settings.relatives_max)
+            except LedgerUnavailable as trouble:
+                whole = False
+                self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
+            except LedgerRefused as trouble:
+                self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
+            else:
+                known |= {(one.trace_id, one.span_id): _known(one) for one in (*old, *relatives)}
+        tree = Tree(known.values())
+        own = frozenset(mine.known)
+        before = tree.without(own)
+        for key, span in known.items():
+            if span.facts.call is None:
+                continue
+            if not whole and span.facts.call.by is Observer.AGGREGATE:
+                observed.postponed = True
+                continue
+            placed = tree.placed(span)
+            if placed is None:
+                continue
+            if key in own:
+                self._add(tenant, mine.known[key][0], span, placed, observed)
+            elif not placed.books_as(before.placed(span)):
+                self._add(tenant, None, span, placed, observed)
+
+    def _add(self, tenant: str, index: int | None, span: Known, placed: Placed, observed: Observed) -> None:
+        try:
+            event = event_of(placed.call, placed.at(tenant, span.facts), self._limits)
+        except ItemRefused as refused:
+            if index is not None:
+                observed.rejections.append(Rejection(index=index, code=refused.code.value, detail=refused.detail))
+            return
+        if index is None:
+            observed.again.append(event)
+        else:
+            observed.events.append(event)
+            observed.indexes.append(index)
+
+
+_ERROR = 2
+
+
+def _known(span: KeptSpan) -> Known:
+    return Known(
+        trace_id=span.trace_id,
+        span_id=span.span_id,
+        parent_id=span.parent_id,
+        kept=span.kept,
+        facts=_FACTS.decode(span.facts),
+    )
+
+
+def _storable(text: str) -> str:
+    """Text that Postgres takes: it stores neither NUL nor what is no Unicode, and JSON says NUL by an escape."""
+    if "\x00" not in text and "\\u0000" not in text and text.isprintable():
+        return text
+    plain = text.replace("\x00", "�").replace("\\u0000", "�")
+    return plain.encode("utf-8", "replace").decode("utf-8")

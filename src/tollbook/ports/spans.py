@@ -1,0 +1,73 @@
+"""Where spans are kept: for the run's view, and so that a span that comes late can still say whose work a call was."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+
+class SpanRow(NamedTuple):
+    """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix microseconds."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes | None
+    started_at: datetime
+    ended_at: datetime
+    name: str
+    kind: str
+    failed: bool
+    run: str | None
+    kept: int
+    facts: bytes
+    attributes: str | None
+
+
+class KeptSpan(NamedTuple):
+    """What is asked again of a span that was kept."""
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes | None
+    kept: int
+    facts: bytes
+
+
+class SpanView(NamedTuple):
+    """A kept span as people look at it."""
+
+    tenant: str
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes | None
+    started_at: datetime
+    ended_at: datetime
+    name: str
+    kind: str
+    failed: bool
+    kept: int
+    facts: bytes
+    attributes: str | None
+
+
+class SpanStore(Protocol):
+    """Spans by tenant, trace and span. Methods raise `LedgerUnavailable` where Postgres is away."""
+
+    async def keep(self, tenant: str, rows: Sequence[SpanRow]) -> list[KeptSpan]:
+        """Keep spans, each once, and commit; those that were there already come back as they were kept."""
+        ...
+
+    async def relatives(self, tenant: str, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
+        """Kept ancestors and descendants of these spans, the spans themselves left out, at most so many."""
+        ...
+
+    async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:
+        """The kept spans of a trace, oldest first."""
+        ...
+
+    async def run(self, tenant: str | None, run: str, spans_max: int) -> list[SpanView]:
+        """The kept spans of every trace in which a span says that it is of this run, oldest first."""
+        ...
+
+    async def make_span_room(self, at: datetime, keep_days: int) -> int:
+        """Partitions for the time around `at`; drops those that ended before the retention, and says how many."""
+        ...
