@@ -78,6 +78,12 @@ class PostgresSpans:
                 found = await connection.fetch(self._sql[f"{query}_of_tenant"], asked, spans_max, tenant)
         return [SpanView(*row) for row in found]
 
+    async def costs(self, tenant: str, event_ids: Sequence[str], since: datetime, until: datetime) -> dict[str, int]:
+        """Nano-dollars booked under each of these ids between two instants, corrections among them."""
+        async with connection_of(self._pool) as connection:
+            found = await connection.fetch(self._sql["span_costs"], tenant, list(event_ids), since, until)
+        return {row["event_id"]: row["cost_nanos"] for row in found}
+
     async def make_span_room(self, at: datetime, keep_days: int) -> int:
         """Partitions for the time around `at`; drops those that ended before the retention, and says how many."""
         async with connection_of(self._pool) as connection:

@@ -18,7 +18,7 @@ from tollbook.ingest.otel.spans import Facts, facts_of, kept_attributes
 from tollbook.ingest.otel.tree import Known, Placed, Tree
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ports.clock import Clock
-from tollbook.ports.spans import KeptSpan, SpanRow, SpanStore
+from tollbook.ports.spans import KeptSpan, SpanRow, SpanStore, SpanView
 from tollbook.telemetry import StoreTrouble, Telemetry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -153,7 +153,7 @@ class Traces:
             except LedgerRefused as trouble:
                 self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
             else:
-                known |= {(one.trace_id, one.span_id): _known(one) for one in (*old, *relatives)}
+                known |= {(one.trace_id, one.span_id): known_span(one) for one in (*old, *relatives)}
         tree = Tree(known.values())
         own = frozenset(mine.known)
         before = tree.without(own)
@@ -188,7 +188,8 @@ class Traces:
 _ERROR = 2
 
 
-def _known(span: KeptSpan) -> Known:
+def known_span(span: KeptSpan | SpanView) -> Known:
+    """A kept span as the tree takes it."""
     return Known(
         trace_id=span.trace_id,
         span_id=span.span_id,

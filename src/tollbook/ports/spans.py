@@ -68,6 +68,10 @@ class SpanStore(Protocol):
         """The kept spans of every trace in which a span says that it is of this run, oldest first."""
         ...
 
+    async def costs(self, tenant: str, event_ids: Sequence[str], since: datetime, until: datetime) -> dict[str, int]:
+        """Nano-dollars booked under each of these ids between two instants, corrections among them."""
+        ...
+
     async def make_span_room(self, at: datetime, keep_days: int) -> int:
         """Partitions for the time around `at`; drops those that ended before the retention, and says how many."""
         ...

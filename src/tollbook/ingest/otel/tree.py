@@ -67,6 +67,24 @@ class Tree:
     def __iter__(self) -> Iterator[Known]:
         return iter(self._spans.values())
 
+    def agent(self, span: Known) -> str:
+        """Whose work a span is, as far as its ancestors are known."""
+        return _agent(span, self._above(span))
+
+    def in_order(self) -> Iterator[tuple[int, Known]]:
+        """(depth, span), children behind their parent; one whose parent is not known stands alone."""
+        shown: set[tuple[bytes, bytes]] = set()
+        for root in [*(one for one in self if (one.trace_id, one.parent_id) not in self._spans), *self]:
+            waiting = [(0, root)]
+            while waiting:
+                depth, span = waiting.pop()
+                if (span.trace_id, span.span_id) in shown:
+                    continue
+                shown.add((span.trace_id, span.span_id))
+                yield depth, span
+                children = self._children.get((span.trace_id, span.span_id), ())
+                waiting += [(depth + 1, child) for child in reversed(children)]
+
     def without(self, gone: frozenset[tuple[bytes, bytes]]) -> "Tree":
         """The tree before these spans were known."""
         return Tree(span for key, span in self._spans.items() if key not in gone)

@@ -6,6 +6,7 @@ fake provider and keeps each body that its exporters sent, inflated, beside what
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from tests.integration.client.providers.served import Turn
-from tests.integration.client.providers.server import running_provider
+from tests.integration.client.providers.server import Provider, running_provider
 from tests.integration.sources.otel.fleet import NAMES
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -54,13 +55,20 @@ def _sink() -> Iterator[tuple[str, list[tuple[str, bytes]]]]:
         thread.join()
 
 
+def scripted(name: str, provider: Provider) -> None:
+    """Have the provider play its part in a fleet that needs one."""
+    if "agents" in name:
+        provider.book.script(Turn(tool=("research", '{"input": "it"}')), Turn(), agent="planner")
+
+
 def capture(name: str) -> None:
     """Run one fleet and keep what it sent."""
     with running_provider() as provider, _sink() as (receiver, bodies):
-        if "agents" in name:
-            provider.book.script(Turn(tool=("research", '{"input": "it"}')), Turn(), agent="planner")
+        scripted(name, provider)
         command = [sys.executable, "-m", "tests.integration.sources.otel.fleet", name, receiver, provider.url]
-        subprocess.run(command, check=True, cwd=ROOT)
+        subprocess.run(
+            command, check=True, cwd=ROOT, env={**os.environ, "OTEL_RESOURCE_ATTRIBUTES": "tollbook.tenant=acme"}
+        )
         served = [
             {"id": one.id, "model": one.model, "agent": one.agent, "route": one.route, "usage": vars_of(one.usage)}
             for one in provider.book.served

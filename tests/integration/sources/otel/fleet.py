@@ -1,7 +1,8 @@
 """Small fleets under real instrumentations: `python -m tests.integration.sources.otel.fleet NAME RECEIVER PROVIDER`.
 
 One process a fleet, because instrumentations and the global tracer provider are one a process. What it emits leaves by
-the SDK's own OTLP exporters, with the headers that `OTEL_EXPORTER_OTLP_HEADERS` names.
+the SDK's own OTLP exporters, with the headers that `OTEL_EXPORTER_OTLP_HEADERS` names, from the process that
+`OTEL_RESOURCE_ATTRIBUTES` describes.
 """
 
 import os
@@ -104,7 +105,7 @@ def run(name: str, receiver: str, provider: str) -> None:
     # Anthropic's SDK traces by itself unless told otherwise: only the fleets that mean it let it.
     os.environ["ANTHROPIC_OPEN_TELEMETRY"] = "true" if name in {"anthropic-own", "anthropic-twice"} else "false"
     os.environ["OPENAI_AGENTS_DISABLE_TRACING"] = "0" if "agents" in name else "1"
-    resource = Resource.create({"service.name": "fleet", "tollbook.tenant": "acme"})
+    resource = Resource.create({"service.name": "fleet"})
     tracers = TracerProvider(resource=resource)
     tracers.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{receiver}/v1/traces")))
     trace.set_tracer_provider(tracers)
