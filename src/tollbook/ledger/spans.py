@@ -1,6 +1,6 @@
 """The span store over Postgres. Spans are not money: nothing here is part of a ledger transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -20,47 +20,29 @@ class PostgresSpans:
         self._pool = pool
         self._sql = queries
 
-    async def keep(self, tenant: str, rows: Sequence[SpanRow]) -> list[KeptSpan]:
+    async def keep(self, rows: Sequence[SpanRow]) -> list[KeptSpan]:
         """Keep spans, each once, and commit; those that were there already come back as they were kept."""
-        columns = zip(
-            *(
-                (
-                    row.trace_id, row.span_id, row.parent_id, row.started_at, row.ended_at, row.kept, row.failed,
-                    row.name, row.kind, row.run, row.facts, row.attributes,
-                )
-                for row in rows
-            ),
-            strict=True,
-        )  # fmt: skip
+        ordered = sorted(rows, key=lambda row: (row.trace_id, row.span_id))
         async with connection_of(self._pool) as connection:
-            new = await connection.fetch(self._sql["span_keep"], tenant, *map(list, columns))
+            new = await connection.fetch(self._sql["span_keep"], *map(list, zip(*ordered, strict=True)))
             if len(new) == len(rows):
                 return []
-            fresh = {(row["trace_id"], row["span_id"]) for row in new}
-            old = [row for row in rows if (row.trace_id, row.span_id) not in fresh]
-            found = await connection.fetch(
-                self._sql["span_kept"], tenant, [row.trace_id for row in old], [row.span_id for row in old]
-            )
+            fresh = {tuple(row) for row in new}
+            old = [row for row in rows if (row.tenant, row.trace_id, row.span_id) not in fresh]
+            found = await connection.fetch(self._sql["span_kept"], *_columns(row[:3] for row in old))
         return [KeptSpan(*row) for row in found]
 
-    async def relatives(self, tenant: str, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
-        """Kept ancestors and descendants of these spans, the spans themselves left out, at most so many."""
-        mine = {(row.trace_id, row.span_id) for row in rows}
-        above = {(row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
+    async def relatives(self, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
+        """Kept ancestors and descendants of these spans within their tenants, themselves left out, at most so many."""
+        mine = {row[:3] for row in rows}
+        above = {(row.tenant, row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
         since = min(row.started_at for row in rows) - _NEAR
         until = max(row.ended_at for row in rows) + _NEAR
         async with connection_of(self._pool) as connection:
             found = await connection.fetch(
-                self._sql["span_relatives"],
-                tenant,
-                *map(list, zip(*above, strict=True) if above else ((), ())),
-                [row.trace_id for row in rows],
-                [row.span_id for row in rows],
-                since,
-                until,
-                spans_max + len(rows),
+                self._sql["span_relatives"], *_columns(above), *_columns(mine), since, until, spans_max + len(rows)
             )
-        return [KeptSpan(*row) for row in found if (row["trace_id"], row["span_id"]) not in mine]
+        return [KeptSpan(*row) for row in found if tuple(row)[:3] not in mine]
 
     async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:
         """The kept spans of a trace, oldest first."""
@@ -88,3 +70,9 @@ class PostgresSpans:
         """Partitions for the time around `at`; drops those that ended before the retention, and says how many."""
         async with connection_of(self._pool) as connection:
             return int(await connection.fetchval(self._sql["span_make_room"], at, timedelta(days=keep_days)))
+
+
+def _columns(keys: Iterable[tuple[object, ...]]) -> list[list[object]]:
+    """Keys of three parts as three arrays, in the order of keys."""
+    parts = [list(part) for part in zip(*sorted(keys, key=repr), strict=True)]
+    return parts or [[], [], []]

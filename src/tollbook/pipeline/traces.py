@@ -76,9 +76,29 @@ class Traces:
     async def observe(self, spans: Iterable[Span], tenant: str | None) -> Observed:
         """The events of a request's spans; `tenant` is the one that the sender's key is bound to."""
         observed = Observed(events=[], indexes=[], again=[], rejections=[])
-        for whose, mine in self._read(spans, tenant, observed).items():
-            await self._observe(whose, mine, observed)
+        found = self._read(spans, tenant, observed)
+        rows = [row for mine in found.values() for row in mine.rows.values()]
+        relatives, whole = await self._kept(rows) if rows else ({}, True)
+        for whose, mine in found.items():
+            self._place(whose, mine, relatives.get(whose, ()), observed, whole=whole)
         return observed
+
+    async def _kept(self, rows: list[SpanRow]) -> tuple[dict[str, list[Known]], bool]:
+        """Keep spans; what is known of their relatives, by tenant, and whether that is all there is to know."""
+        known: dict[str, list[Known]] = {}
+        try:
+            old = await self._store.keep(rows)
+            # Only after these are committed: of two receivers with a parent and its child, one sees both.
+            relatives = await self._store.relatives(rows, self.settings.relatives_max)
+        except LedgerUnavailable as trouble:
+            self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
+            return {}, False
+        except LedgerRefused as trouble:
+            self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
+            return {}, True
+        for span in (*old, *relatives):
+            known.setdefault(span.tenant, []).append(known_span(span))
+        return known, True
 
     def _read(self, spans: Iterable[Span], tenant: str | None, observed: Observed) -> dict[str, _Mine]:
         now = self._clock.now()
@@ -105,12 +125,12 @@ class Traces:
                 trace_id=span.trace_id, span_id=span.span_id, parent_id=span.parent_id, kept=kept, facts=facts
             )
             mine.known[key] = (span.index, known)
-            row = self._row(span, known, (oldest, now + _AHEAD))
+            row = self._row(whose, span, known, (oldest, now + _AHEAD))
             if row is not None:
                 mine.rows[key] = row
         return found
 
-    def _row(self, span: Span, known: Known, between: tuple[datetime, datetime]) -> SpanRow | None:
+    def _row(self, tenant: str, span: Span, known: Known, between: tuple[datetime, datetime]) -> SpanRow | None:
         """The row of a span; None where its times are none that spans are kept of."""
         started_micros, ended_micros = span.start_nanos // 1_000, max(span.end_nanos, span.start_nanos) // 1_000
         if ended_micros >= _MICROS_MAX:
@@ -125,6 +145,7 @@ class Traces:
             attributes = _storable(msgspec.json.encode(kept).decode()) if kept else None
         run = claim.run or claim.conversation
         return SpanRow(
+            tenant=tenant,
             trace_id=span.trace_id,
             span_id=span.span_id,
             parent_id=span.parent_id,
@@ -139,21 +160,10 @@ class Traces:
             attributes=attributes,
         )
 
-    async def _observe(self, tenant: str, mine: _Mine, observed: Observed) -> None:
+    def _place(self, tenant: str, mine: _Mine, relatives: Iterable[Known], observed: Observed, *, whole: bool) -> None:
         known = {key: span for key, (_, span) in mine.known.items()}
-        whole = True
-        if mine.rows:
-            rows = list(mine.rows.values())
-            try:
-                old = await self._store.keep(tenant, rows)
-                relatives = await self._store.relatives(tenant, rows, self.settings.relatives_max)
-            except LedgerUnavailable as trouble:
-                whole = False
-                self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
-            except LedgerRefused as trouble:
-                self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
-            else:
-                known |= {(one.trace_id, one.span_id): known_span(one) for one in (*old, *relatives)}
+        # A span sent again stands in the order in which it was kept first.
+        known |= {(span.trace_id, span.span_id): span for span in relatives}
         tree = Tree(known.values())
         own = frozenset(mine.known)
         before = tree.without(own)

@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 class SpanRow(NamedTuple):
     """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix microseconds."""
 
+    tenant: str
     trace_id: bytes
     span_id: bytes
     parent_id: bytes | None
@@ -25,6 +26,7 @@ class SpanRow(NamedTuple):
 class KeptSpan(NamedTuple):
     """What is asked again of a span that was kept."""
 
+    tenant: str
     trace_id: bytes
     span_id: bytes
     parent_id: bytes | None
@@ -52,12 +54,12 @@ class SpanView(NamedTuple):
 class SpanStore(Protocol):
     """Spans by tenant, trace and span. Methods raise `LedgerUnavailable` where Postgres is away."""
 
-    async def keep(self, tenant: str, rows: Sequence[SpanRow]) -> list[KeptSpan]:
+    async def keep(self, rows: Sequence[SpanRow]) -> list[KeptSpan]:
         """Keep spans, each once, and commit; those that were there already come back as they were kept."""
         ...
 
-    async def relatives(self, tenant: str, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
-        """Kept ancestors and descendants of these spans, the spans themselves left out, at most so many."""
+    async def relatives(self, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
+        """Kept ancestors and descendants of these spans within their tenants, themselves left out, at most so many."""
         ...
 
     async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:

@@ -18,7 +18,7 @@ CREATE TABLE span (
     kind          text NOT NULL,
     run           text,
     facts         bytea NOT NULL,
-    attributes    jsonb,
+    attributes    text,
     PRIMARY KEY (trace_id, span_id, tenant, started_at)
 ) PARTITION BY RANGE (started_at);
 

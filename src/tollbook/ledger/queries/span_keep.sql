@@ -1,14 +1,17 @@
--- Keeps spans of one tenant, each once; what is there already stays as it is.
--- $1 tenant, then arrays: $2 trace ids, $3 span ids, $4 parent ids or null, $5 instants of start, $6 of end,
--- $7 kept (Unix microseconds), $8 failed, $9 names, $10 kinds, $11 runs or null, $12 facts, $13 attributes (JSON) or null
--- Rows: trace_id, span_id of those that were not there. Locks: rows in key order. Index: span_pkey
+-- Keeps spans, each once; what is there already stays as it is.
+-- Arrays, in the order of ports.spans.SpanRow: $1 tenants, $2 trace ids, $3 span ids, $4 parent ids or null, $5 instants
+-- of start, $6 of end, $7 names, $8 kinds, $9 failed, $10 runs or null, $11 kept (Unix microseconds), $12 facts,
+-- $13 attributes (JSON) or null; sorted by trace and span, which is the order of locks
+-- Rows: tenant, trace_id, span_id of those that were not there. Index: span_pkey
 INSERT INTO span (
-    tenant, trace_id, span_id, parent_id, started_at, ended_at, kept, failed, name, kind, run, facts, attributes
+    tenant, trace_id, span_id, parent_id, started_at, ended_at, name, kind, failed, run, kept, facts, attributes
 )
-SELECT $1, a.* FROM unnest(
-    $2::bytea[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $7::bigint[], $8::boolean[], $9::text[],
-    $10::text[], $11::text[], $12::bytea[], $13::jsonb[]
-) AS a(trace_id, span_id, parent_id, started_at, ended_at, kept, failed, name, kind, run, facts, attributes)
-ORDER BY a.trace_id, a.span_id
+SELECT
+    a.tenant, a.trace_id, a.span_id, a.parent_id, a.started_at, a.ended_at, a.name, a.kind, a.failed, a.run, a.kept,
+    a.facts, a.attributes
+FROM unnest(
+    $1::text[], $2::bytea[], $3::bytea[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[],
+    $9::boolean[], $10::text[], $11::bigint[], $12::bytea[], $13::text[]
+) AS a(tenant, trace_id, span_id, parent_id, started_at, ended_at, name, kind, failed, run, kept, facts, attributes)
 ON CONFLICT DO NOTHING
-RETURNING trace_id, span_id
+RETURNING tenant, trace_id, span_id
