@@ -1,16 +1,13 @@
 """The span store over Postgres. Spans are not money: nothing here is part of a ledger transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from datetime import datetime, timedelta
 
 import asyncpg
 
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.spans import KeptSpan, SpanRow, SpanView
-
-_NEAR = timedelta(hours=24)
-"""How far apart spans may start and still be sought as each other's relatives: it bounds the weeks looked in."""
+from tollbook.ports.spans import KeptSpan, SpanKey, SpanRow, SpanView
 
 
 class PostgresSpans:
@@ -32,17 +29,23 @@ class PostgresSpans:
             found = await connection.fetch(self._sql["span_kept"], *_columns(row[:3] for row in old))
         return [KeptSpan(*row) for row in found]
 
-    async def relatives(self, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
-        """Kept ancestors and descendants of these spans within their tenants, themselves left out, at most so many."""
-        mine = {row[:3] for row in rows}
-        above = {(row.tenant, row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
-        since = min(row.started_at for row in rows) - _NEAR
-        until = max(row.ended_at for row in rows) + _NEAR
+    async def relatives(
+        self,
+        above: Collection[SpanKey],
+        below: Collection[SpanKey],
+        since: datetime,
+        until: datetime,
+        *,
+        but: Set[SpanKey],
+        spans_max: int,
+    ) -> list[KeptSpan]:
+        """Kept spans that started between two instants: those of `above` and their ancestors, and the descendants of
+        those of `below`; at most so many, without those of `but`."""
         async with connection_of(self._pool) as connection:
             found = await connection.fetch(
-                self._sql["span_relatives"], *_columns(above), *_columns(mine), since, until, spans_max + len(rows)
+                self._sql["span_relatives"], *_columns(above), *_columns(below), since, until, spans_max + len(but)
             )
-        return [KeptSpan(*row) for row in found if tuple(row)[:3] not in mine]
+        return [KeptSpan(*row) for row in found if tuple(row)[:3] not in but]
 
     async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:
         """The kept spans of a trace, oldest first."""
@@ -73,6 +76,6 @@ class PostgresSpans:
 
 
 def _columns(keys: Iterable[tuple[object, ...]]) -> list[list[object]]:
-    """Keys of three parts as three arrays, in the order of keys."""
-    parts = [list(part) for part in zip(*sorted(keys, key=repr), strict=True)]
+    """Keys of three parts as three arrays."""
+    parts: list[list[object]] = [list(part) for part in zip(*keys, strict=True)]
     return parts or [[], [], []]

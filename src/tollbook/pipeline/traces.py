@@ -22,6 +22,8 @@ from tollbook.ports.spans import KeptSpan, SpanRow, SpanStore, SpanView
 from tollbook.telemetry import StoreTrouble, Telemetry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEAR = timedelta(hours=24)
+"""How far apart spans may start and still be sought as each other's relatives: it bounds the weeks looked in."""
 _AHEAD = timedelta(days=1)
 _FACTS = msgspec.msgpack.Decoder(Facts)
 _PACK = msgspec.msgpack.Encoder()
@@ -89,16 +91,37 @@ class Traces:
         try:
             old = await self._store.keep(rows)
             # Only after these are committed: of two receivers with a parent and its child, one sees both.
-            relatives = await self._store.relatives(rows, self.settings.relatives_max)
+            relatives = await self._relatives(rows)
         except LedgerUnavailable as trouble:
             self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
             return {}, False
         except LedgerRefused as trouble:
             self._telemetry.record(StoreTrouble("postgres", "spans are not kept", str(trouble)))
             return {}, True
-        for span in (*old, *relatives):
+        for span in old:
             known.setdefault(span.tenant, []).append(known_span(span))
+        for tenant, found in relatives:
+            known.setdefault(tenant, []).append(found)
         return known, True
+
+    async def _relatives(self, rows: list[SpanRow]) -> list[tuple[str, Known]]:
+        """Who stands above and below these spans; where a sum stands above them, whatever else stands below it too."""
+        mine = {row[:3] for row in rows}
+        above = {(row.tenant, row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
+        since, until = min(row.started_at for row in rows) - _NEAR, max(row.ended_at for row in rows) + _NEAR
+        spans_max = self.settings.relatives_max
+        found = await self._store.relatives(above, mine, since, until, but=mine, spans_max=spans_max)
+        known = [(span.tenant, known_span(span)) for span in found]
+        sums = {
+            (tenant, span.trace_id, span.span_id)
+            for tenant, span in known
+            if span.facts.call is not None and span.facts.call.by is Observer.AGGREGATE
+        }
+        if sums:
+            there = mine | {span[:3] for span in found}
+            more = await self._store.relatives((), sums, since, until, but=there, spans_max=spans_max)
+            known += [(span.tenant, known_span(span)) for span in more]
+        return known
 
     def _read(self, spans: Iterable[Span], tenant: str | None, observed: Observed) -> dict[str, _Mine]:
         now = self._clock.now()
@@ -177,7 +200,8 @@ class Traces:
             if placed is None:
                 continue
             if key in own:
-                self._add(tenant, mine.known[key][0], span, placed, observed)
+                if not placed.is_empty_sum:
+                    self._add(tenant, mine.known[key][0], span, placed, observed)
             elif not placed.books_as(before.placed(span)):
                 self._add(tenant, None, span, placed, observed)
 

@@ -1,6 +1,6 @@
 """Where spans are kept: for the run's view, and so that a span that comes late can still say whose work a call was."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -51,6 +51,10 @@ class SpanView(NamedTuple):
     attributes: str | None
 
 
+SpanKey = tuple[str, bytes, bytes]
+"""Tenant, trace and span."""
+
+
 class SpanStore(Protocol):
     """Spans by tenant, trace and span. Methods raise `LedgerUnavailable` where Postgres is away."""
 
@@ -58,8 +62,18 @@ class SpanStore(Protocol):
         """Keep spans, each once, and commit; those that were there already come back as they were kept."""
         ...
 
-    async def relatives(self, rows: Sequence[SpanRow], spans_max: int) -> list[KeptSpan]:
-        """Kept ancestors and descendants of these spans within their tenants, themselves left out, at most so many."""
+    async def relatives(
+        self,
+        above: Collection[SpanKey],
+        below: Collection[SpanKey],
+        since: datetime,
+        until: datetime,
+        *,
+        but: Set[SpanKey],
+        spans_max: int,
+    ) -> list[KeptSpan]:
+        """Kept spans that started between two instants: those of `above` and their ancestors, and the descendants of
+        those of `below`; at most so many, without those of `but`."""
         ...
 
     async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:

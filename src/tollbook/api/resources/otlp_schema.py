@@ -3,16 +3,20 @@
 They are served in front of this application (`api/otlp.py`): these handlers are never reached, and say so.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import post
+from litestar.enums import RequestEncodingType
+from litestar.params import BodyKwarg
 
 from tollbook.api.asking import SECURITY
 from tollbook.api.failures import problems
 from tollbook.domain.errors import unreachable
 
 _TAGS = ["intake"]
+
+Body = Annotated[dict[str, Any], BodyKwarg(media_type=RequestEncodingType.JSON)]
 
 
 class PartialSuccess(msgspec.Struct, frozen=True, rename="camel"):
@@ -35,7 +39,7 @@ class Exported(msgspec.Struct, frozen=True, rename="camel"):
     status_code=200,
     responses=problems(400, 401, 403, 503),
 )
-async def send_traces(data: dict[str, Any]) -> Exported:
+async def send_traces(data: Body) -> Exported:
     """An OTLP `ExportTraceServiceRequest`, as application/x-protobuf or application/json, plain or gzip."""
     unreachable(f"served in front of this application: {type(data).__name__}")
 
@@ -48,7 +52,7 @@ async def send_traces(data: dict[str, Any]) -> Exported:
     status_code=200,
     responses=problems(400, 401, 403, 503),
 )
-async def send_logs(data: dict[str, Any]) -> Exported:
+async def send_logs(data: Body) -> Exported:
     """An OTLP `ExportLogsServiceRequest`, as application/x-protobuf or application/json, plain or gzip."""
     unreachable(f"served in front of this application: {type(data).__name__}")
 
@@ -61,6 +65,6 @@ async def send_logs(data: dict[str, Any]) -> Exported:
     status_code=200,
     responses=problems(400, 401, 403, 503),
 )
-async def send_metrics(data: dict[str, Any]) -> Exported:
+async def send_metrics(data: Body) -> Exported:
     """An OTLP `ExportMetricsServiceRequest`, as application/x-protobuf or application/json, plain or gzip."""
     unreachable(f"served in front of this application: {type(data).__name__}")

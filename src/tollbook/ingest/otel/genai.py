@@ -60,7 +60,15 @@ _OUTSIDE = ("anthropic", "bedrock")
 _EXCLUSIVE_SCOPES = ("opentelemetry.instrumentation.bedrock",)
 """Scopes known to pass Converse's `inputTokens` on as it is (OpenLLMetry, up to 0.62.4, read in its source)."""
 
-_MODALITIES = ("audio", "image", "video")
+_UNITS = tuple(
+    (f"gen_ai.usage.{modality}.{name}", unit)
+    for modality in ("audio", "image", "video")
+    for name, unit in (
+        ("input_tokens", f"input_{modality}_tokens"),
+        ("output_tokens", f"output_{modality}_tokens"),
+        ("cache_read.input_tokens", f"cache_{modality}_read_tokens"),
+    )
+)
 
 
 def is_call(attributes: Attributes) -> bool:
@@ -159,12 +167,5 @@ def _rule(attributes: Attributes, origin: Origin, provider: str | None, counts: 
 
 
 def _units(attributes: Attributes) -> dict[str, int] | None:
-    found: list[tuple[str, int]] = []
-    for modality in _MODALITIES:
-        prefix = f"gen_ai.usage.{modality}."
-        found += [
-            (f"input_{modality}_tokens", total(attributes, f"{prefix}input_tokens")),
-            (f"output_{modality}_tokens", total(attributes, f"{prefix}output_tokens")),
-            (f"cache_{modality}_read_tokens", total(attributes, f"{prefix}cache_read.input_tokens")),
-        ]
-    return units(found)
+    found = [(unit, total(attributes, name)) for name, unit in _UNITS if name in attributes]
+    return units(found) if found else None

@@ -1,5 +1,6 @@
 """One span: whose dialect it speaks, the call in it, and its place."""
 
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -73,11 +74,16 @@ def tags_of(attributes: Attributes, resource: Attributes, mapping: Mapping) -> d
     return tags
 
 
+@lru_cache(maxsize=4_096)
+def _is_content(name: str) -> bool:
+    return name.startswith(CONTENT)
+
+
 def kept_attributes(attributes: Attributes, *, content: bool) -> dict[str, Any]:
     """The attributes that are kept: few, short, and without what was said unless `content`."""
     kept: dict[str, Any] = {}
     for name, value in attributes.items():
-        if not content and name.startswith(CONTENT):
+        if not content and _is_content(name):
             continue
         if isinstance(value, str):
             kept[name[:_VALUE_CHARS_MAX]] = value if len(value) <= _VALUE_CHARS_MAX else f"{value[:_VALUE_CHARS_MAX]}…"

@@ -48,6 +48,11 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         place.tags = facts.tags
         return place
 
+    @property
+    def is_empty_sum(self) -> bool:
+        """Whether the sums below it leave nothing."""
+        return self.call.by is Observer.AGGREGATE and not (self.call.input or self.call.output)
+
     def books_as(self, other: "Placed | None") -> bool:
         """Whether the other one says the same but for how much is known."""
         return other is not None and msgspec.structs.replace(other, known=self.known) == self
@@ -90,7 +95,7 @@ class Tree:
         return Tree(span for key, span in self._spans.items() if key not in gone)
 
     def placed(self, span: Known) -> Placed | None:
-        """The call of a span where it counts, or None where others count what it would repeat."""
+        """The call of a span, or None where it holds none. Of a sum only what the sums below it leave is its own."""
         call = span.facts.call
         if call is None:
             return None
@@ -98,16 +103,13 @@ class Tree:
         group = call.group or span.trace_id.hex()
         known = len(above)
         if call.by is Observer.AGGREGATE:
-            rest = self._rest(span, above, call)
-            if rest is None:
-                return None
-            call = rest
-            if span.facts.remote:
-                # A remote agent's own calls show up in this trace or nowhere.
-                if any(below.facts.call is not None for below in self._below(span)):
-                    known += 1
-                else:
-                    group = f"{group}:{span.span_id.hex()}"
+            known += sum(1 for below in self._below(span) if below.facts.call is not None)
+            for part in self._nearest(span, Observer.AGGREGATE):
+                if part.facts.call is not None:
+                    call = _less(call, part.facts.call)
+            # A remote agent's own calls show up below it or nowhere.
+            if span.facts.remote and call.group is None and known == len(above):
+                group = f"{group}:{span.span_id.hex()}"
             id_ = _own_id(span)
         else:
             id_, call = self._identity(span, above, call)
@@ -150,20 +152,6 @@ class Tree:
                 else:
                     waiting.append(child)
         return found
-
-    def _rest(self, span: Known, above: list[Known], call: Call) -> Call | None:
-        """What an aggregate adds to the aggregates below it; None where one above it had them all before."""
-        for ancestor in above:
-            if (
-                ancestor.facts.call is not None
-                and ancestor.facts.call.by is Observer.AGGREGATE
-                and ancestor.kept < span.kept
-            ):
-                return None
-        for below in self._nearest(span, Observer.AGGREGATE):
-            if below.kept <= span.kept and below.facts.call is not None:
-                call = _less(call, below.facts.call)
-        return call if call.input or call.output else None
 
     def _identity(self, span: Known, above: list[Known], call: Call) -> tuple[str, Call]:
         """The id of a call, and the call with the provider's ids of whoever saw it first.
