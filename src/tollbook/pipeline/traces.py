@@ -165,7 +165,7 @@ class Traces:
         attributes = None
         if known.facts.call is not None or claim.kind != "other":
             kept = kept_attributes(span.attributes, content=self.settings.content)
-            attributes = _storable(msgspec.json.encode(kept).decode()) if kept else None
+            attributes = msgspec.json.encode(kept).decode() if kept else None
         run = claim.run or claim.conversation
         return SpanRow(
             tenant=tenant,
@@ -193,7 +193,7 @@ class Traces:
         for key, span in known.items():
             if span.facts.call is None:
                 continue
-            if not whole and span.facts.call.by is Observer.AGGREGATE:
+            if not whole and span.facts.call.by is Observer.AGGREGATE and span.facts.call.group is None:
                 observed.postponed = True
                 continue
             placed = tree.placed(span)
@@ -234,8 +234,5 @@ def known_span(span: KeptSpan | SpanView) -> Known:
 
 
 def _storable(text: str) -> str:
-    """Text that Postgres takes: it stores neither NUL nor what is no Unicode, and JSON says NUL by an escape."""
-    if "\x00" not in text and "\\u0000" not in text and text.isprintable():
-        return text
-    plain = text.replace("\x00", "�").replace("\\u0000", "�")
-    return plain.encode("utf-8", "replace").decode("utf-8")
+    """Text that Postgres takes: it stores no NUL."""
+    return text.replace("\x00", "\ufffd")

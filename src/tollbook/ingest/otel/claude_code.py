@@ -1,8 +1,8 @@
 """Claude Code's own telemetry: log events first, spans where there are none, metrics where there is neither.
 
-Seen with Claude Code 2.1.330. All three report the same tokens. Logs and spans of one request share its request id,
-and a log's revision is above any span's, so the log stands; metrics share the session, and count only where nothing
-else of it does.
+Seen with Claude Code 2.1.330. All three report the same tokens, and where the provider's answer had no request id, as
+behind some gateways, nothing but the session tells a log from the span of the same request. So a session's log events
+are its calls; its spans count as sums do, where the session has no event, and its metrics where it has neither.
 Counts are Anthropic's own: input leaves cached tokens out. Sums of a sub-agent (`subagent_completed`) are no call.
 """
 
@@ -16,7 +16,6 @@ ROOT = "claude-code"
 _REQUEST_EVENTS = frozenset({"api_request", "claude_code.api_request"})
 _REQUEST_SPAN = "claude_code.llm_request"
 _MICROS_SCALE = -6
-_LOG_RANK = 1_000
 TOKENS_METRIC = "claude_code.token.usage"
 COST_METRIC = "claude_code.cost.usage"
 
@@ -25,17 +24,19 @@ def record(event: str, attributes: Attributes) -> Call | None:
     """The call of an `api_request` event; every other event is none."""
     if event not in _REQUEST_EVENTS:
         return None
-    return _call(attributes, text(attributes, "request_id", "client_request_id"), _LOG_RANK)
+    return _call(attributes, text(attributes, "request_id", "client_request_id"), Observer.LEAF)
 
 
 def span(name: str, attributes: Attributes) -> Call | None:
     """The call of an `llm_request` span, whose `gen_ai.response.id` is the request's id."""
     if name != _REQUEST_SPAN:
         return None
-    return _call(attributes, text(attributes, "request_id", "gen_ai.response.id", "client_request_id"), 0)
+    return _call(
+        attributes, text(attributes, "request_id", "gen_ai.response.id", "client_request_id"), Observer.AGGREGATE
+    )
 
 
-def _call(attributes: Attributes, request_id: str | None, rank: int) -> Call | None:
+def _call(attributes: Attributes, request_id: str | None, by: Observer) -> Call | None:
     model = text(attributes, "model", "gen_ai.response.model", "gen_ai.request.model")
     if model is None or not ("input_tokens" in attributes or "output_tokens" in attributes):
         return None
@@ -52,11 +53,12 @@ def _call(attributes: Attributes, request_id: str | None, rank: int) -> Call | N
         cache_read=read,
         cache_write_5m=write - for_an_hour,
         cache_write_1h=for_an_hour,
+        service_tier="fast" if plain(attributes.get("speed")) == "fast" else None,
         request_id=request_id,
         group=session(attributes),
         cost_usd=usd(attributes, "cost_usd") if micros is None else usd_text(micros, scale=_MICROS_SCALE),
         rule="exclusive by format",
-        rank=rank,
+        by=by,
     )
 
 

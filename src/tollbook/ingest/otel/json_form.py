@@ -209,7 +209,7 @@ def _span(index: int, origin: Origin, found: _Span) -> Span:
 
 def _record(index: int, origin: Origin, found: _Record) -> LogRecord:
     attributes = _attributes(found.attributes)
-    named = found.event_name or attributes.get("event.name")
+    named = attributes.get("event.name") or found.event_name
     body = None if found.body is None else _value(found.body, 0)
     event = named if isinstance(named, str) and named else body
     return LogRecord(
@@ -285,7 +285,7 @@ def _value(given: dict[str, Any] | None, depth: int) -> Any:
             return int(value)
         except (TypeError, ValueError, OverflowError):
             return None
-    members = value.get("values") if isinstance(value, dict) else None
+    members = value.get("values", []) if isinstance(value, dict) else None
     if not isinstance(members, list):
         return None
     if kind == "arrayValue":

@@ -63,7 +63,8 @@ def records(body: bytes) -> Iterator[LogRecord | Unreadable]:
                     index=index,
                     origin=origin,
                     nanos=record.time_unix_nano or record.observed_time_unix_nano,
-                    event=record.event_name or _text(attributes.get("event.name")) or record.body.string_value,
+                    # Rust's exporters put the place in the source into the name that the protocol has for it.
+                    event=_text(attributes.get("event.name")) or record.event_name or record.body.string_value,
                     trace_id=record.trace_id or None,
                     span_id=record.span_id or None,
                     attributes=attributes,

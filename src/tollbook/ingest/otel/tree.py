@@ -110,7 +110,7 @@ class Tree:
             # A remote agent's own calls show up below it or nowhere.
             if span.facts.remote and call.group is None and known == len(above):
                 group = f"{group}:{span.span_id.hex()}"
-            id_ = _own_id(span)
+            id_ = _id(span, call)
         else:
             id_, call = self._identity(span, above, call)
         return Placed(call=call, agent=_agent(span, above), run=_run(span, above), id=id_, group=group, known=known)

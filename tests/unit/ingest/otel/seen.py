@@ -20,7 +20,8 @@ from tollbook.ingest.otel.spans import facts_of
 from tollbook.ingest.otel.tree import Known, Tree
 
 PAYLOADS = Path(__file__).parent / "payloads"
-FLEETS = sorted(path.name.removesuffix(".served.json") for path in PAYLOADS.glob("*.served.json"))
+CLIS = ("claude-code", "claude-code-agents", "codex")
+FLEETS = sorted({path.name.removesuffix(".served.json") for path in PAYLOADS.glob("*.served.json")} - set(CLIS))
 LIMITS = IntakeLimits()
 _REQUESTS = {
     "traces": ExportTraceServiceRequest,

@@ -143,24 +143,31 @@ def test_claude_codes_other_events_are_none(name: str) -> None:
     assert logged({**REQUEST, "event.name": name}, scope=CLAUDE, event=name) is None
 
 
-def test_claude_codes_log_stands_above_its_span_of_the_same_request() -> None:
+def test_claude_codes_span_counts_only_where_its_session_has_no_event() -> None:
+    """Behind a gateway there is no request id: then nothing but the session tells that the two are one call."""
     attributes = {
         "model": "claude-opus-4-7",
         "input_tokens": 10,
         "output_tokens": 20,
         "cache_read_tokens": 300,
-        "gen_ai.response.id": "req_9",
         "session.id": "s-1",
+        "speed": "fast",
     }
-    by_span = one(attributes, scope="com.anthropic.claude_code.tracing", name="claude_code.llm_request")
+    by_span = one(attributes, scope="com.anthropic.claude_code.tracing", name="claude_code.llm_request", kind=1)
     by_log = logged(REQUEST, scope=CLAUDE, event="api_request")
     assert by_log is not None
-    assert by_span.id == by_log.id
     assert by_span.seen is not None
     assert by_log.seen is not None
-    assert by_span.seen.group == by_log.seen.group
-    assert by_span.seen.response_id is None
-    assert by_log.seen.revision > by_span.seen.revision + 99
+    assert (by_span.seen.by, by_log.seen.by) == (Observer.AGGREGATE, Observer.LEAF)
+    assert by_span.seen.group == by_log.seen.group == "s-1"
+    assert (by_span.input, by_span.service_tier, by_span.run) == (310, "fast", "s-1")
+
+
+def test_claude_codes_gen_ai_response_id_is_the_requests() -> None:
+    attributes = {"model": "m", "input_tokens": 1, "gen_ai.response.id": "req_9", "session.id": "s-1"}
+    event = one(attributes, scope="com.anthropic.claude_code.tracing", name="claude_code.llm_request")
+    assert event.seen is not None
+    assert (event.seen.response_id, event.seen.request_id, event.id) == (None, "req_9", "req_9")
 
 
 @pytest.mark.parametrize("name", ["claude_code.interaction", "claude_code.tool", "claude_code.subagent.spawn"])
