@@ -71,7 +71,7 @@ def conversation(attributes: Attributes) -> str | None:
 
 
 def agent(attributes: Attributes) -> tuple[str, ...]:
-    """The segments of the agent: `/root/reviewer` of the turn's metadata is `codex/reviewer`."""
+    """The segments of the agent: the path of the turn's metadata begins at `root`, which is Codex itself."""
     path = plain(attributes.get("agent_name")) or plain(attributes.get("codex.agent_name"))
     segments = [segment for segment in path.split("/") if segment]
     return (ROOT, *(segments[1:] if segments[:1] == ["root"] else segments))

@@ -229,16 +229,16 @@ def _point(
     delta = kind is not None and kind.aggregation_temporality in _DELTA
 
     def made(found: _Point) -> Point:
-        amount: int | float
+        value: int | float
         if found.as_int is not None:
-            amount = int(found.as_int)
+            value = int(found.as_int)
         else:
-            amount = float(found.as_double if found.as_double is not None else found.sum or 0)
+            value = float(found.as_double if found.as_double is not None else found.sum or 0)
         return Point(
             index=index,
             origin=origin,
             metric=metric.name or "",
-            amount=amount,
+            value=value,
             start_nanos=_nanos(found.start_time_unix_nano),
             nanos=_nanos(found.time_unix_nano),
             delta=delta,

@@ -18,6 +18,7 @@ from tollbook.ingest.refusal import ItemRefused
 
 _GENAI_METRIC = "gen_ai.client.token.usage"
 _NEW_GENAI = "gen_ai.client.inference.usage."
+_NO_COUNT = -(2**40)
 _TYPES = ("type", "token_type", "gen_ai.token.type", "gen_ai.token.modality")
 
 
@@ -47,9 +48,9 @@ def series_of(points: list[Point]) -> list[Series]:
             series = found[key] = Series(first=point, indexes=[], counts={})
         series.indexes.append(point.index)
         if part == "cost":
-            series.cost_usd = usd_text(point.amount)
+            series.cost_usd = usd_text(point.value)
         else:
-            series.counts[part] = series.counts.get(part, 0) + _tokens(point.amount)
+            series.counts[part] = series.counts.get(part, 0) + _tokens(point.value)
     return [series for series in found.values() if any(series.counts.values())]
 
 
@@ -87,11 +88,11 @@ def _kind(point: Point) -> tuple[str, str] | None:
     return None
 
 
-def _tokens(amount: int | float) -> int:
-    """A sum as a count; -1 for what is none, which is refused with its series."""
-    if isinstance(amount, float):
-        return int(amount) if amount.is_integer() else -(2**40)
-    return amount
+def _tokens(value: int | float) -> int:
+    """A sum as a count; for what is none a number that no other sum lifts above zero, and that is refused."""
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else _NO_COUNT
+    return value
 
 
 def _identity(point: Point) -> tuple[tuple[str, str], ...]:

@@ -81,15 +81,15 @@ def points(body: bytes) -> Iterator[Point | Unreadable]:
         for scope in resource.scope_metrics:
             origin = _origin(scope.scope, of_process)
             for metric in scope.metrics:
-                for point, amount, delta in _amounts(metric):
+                for point, value, delta in _amounts(metric):
                     index += 1
-                    if amount is None:
+                    if value is None:
                         continue
                     yield Point(
                         index=index,
                         origin=origin,
                         metric=metric.name,
-                        amount=amount,
+                        value=value,
                         start_nanos=point.start_time_unix_nano,
                         nanos=point.time_unix_nano,
                         delta=delta,

@@ -48,12 +48,12 @@ class LogRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Point(msgspec.Struct, frozen=True, kw_only=True):
-    """One point of a sum or a histogram; `amount` is the sum. `delta`: it covers start to end alone."""
+    """One point of a sum or a histogram; `value` is the sum. `delta`: it covers start to end alone."""
 
     index: int
     origin: Origin
     metric: str
-    amount: int | float
+    value: int | float
     start_nanos: int
     nanos: int
     delta: bool

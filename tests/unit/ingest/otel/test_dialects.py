@@ -28,13 +28,13 @@ def measured(metric: str, points: list[tuple[dict[str, Any], float]], *, alone: 
             index=index,
             origin=origin,
             metric=metric,
-            amount=amount,
+            value=value,
             start_nanos=1_790_000_000_000_000_000,
             nanos=1_790_000_060_000_000_000,
             attributes=attributes,
             **({"delta": True} | more),
         )
-        for index, (attributes, amount) in enumerate(points)
+        for index, (attributes, value) in enumerate(points)
     ]
     found = [event_of_series(series, "acme", Mapping(), LIMITS, alone=alone) for series in series_of(made)]
     return [event for event in found if event is not None]
