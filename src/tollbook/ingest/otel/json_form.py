@@ -12,7 +12,7 @@ from tollbook.ingest.otel.signals import Attributes, LogRecord, Origin, Point, S
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import is_deeper, openings, readable
 
-_NANOS_MAX = 2**63 - 1
+_INT64_MAX = 2**63 - 1
 _DEPTH_MAX = 8
 # A span's attribute may hold a list of objects, each of which opens five brackets in this form.
 _NESTING_MAX = 64
@@ -258,7 +258,7 @@ def _enum(given: int | str | None, names: dict[str, int]) -> int:
 
 def _nanos(given: int | str | None) -> int:
     nanos = int(given or 0)
-    if not 0 <= nanos <= _NANOS_MAX:
+    if not 0 <= nanos <= _INT64_MAX:
         raise ValueError("an instant lies outside what nanoseconds since 1970 can say")
     return nanos
 
@@ -282,9 +282,10 @@ def _value(given: dict[str, Any] | None, depth: int) -> Any:
         return value if isinstance(value, str | bool | int | float) else None
     if kind == "intValue":
         try:
-            return int(value)
+            whole = int(value)
         except (TypeError, ValueError, OverflowError):
             return None
+        return whole if -_INT64_MAX - 1 <= whole <= _INT64_MAX else None
     members = value.get("values", []) if isinstance(value, dict) else None
     if not isinstance(members, list):
         return None

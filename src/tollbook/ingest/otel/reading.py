@@ -8,11 +8,15 @@ import msgspec
 
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Observer
+from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.otel.signals import Attributes
 from tollbook.ingest.refusal import ItemRefused
 
 _DIGITS_MAX = 20
+_COUNT_MAX = 2**53
+"""Far above any call, and so small that sums of counts stay within what can be packed; `IntakeLimits` is narrower."""
 _COST_CHARS_MAX = 40
+_USD_MAX = Decimal(IntakeLimits().cost_nanos_max).scaleb(-9)
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -73,14 +77,14 @@ def total(attributes: Attributes, *names: str) -> int:
 
 
 def _whole(value: object, name: str) -> int:
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX:
-        return int(value)
-    if isinstance(value, float) and value.is_integer():
+    if (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX) or (
+        isinstance(value, float) and value.is_integer()
+    ):
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ItemRefused(RejectCode.FIELD_INVALID, f"`{name[:64]}` is no whole number of tokens")
-    if value < 0:
-        raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{name[:64]}` is below zero")
+    if not 0 <= value <= _COUNT_MAX:
+        raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{name[:64]}` is below zero or above {_COUNT_MAX}")
     return value
 
 
@@ -100,14 +104,14 @@ def usd(attributes: Attributes, *names: str) -> str | None:
 
 
 def usd_text(value: object, *, scale: int = 0) -> str | None:
-    """An amount as decimal text, moved by `scale` decimal places; None for what is no amount of zero or more."""
+    """An amount as decimal text, moved by `scale` decimal places; None for what is no amount of zero to a million."""
     if not isinstance(value, str | int | float) or len(str(value)) > _COST_CHARS_MAX:
         return None
     try:
         amount = Decimal(str(value)).scaleb(scale)
     except InvalidOperation:
         return None
-    if not amount.is_finite() or amount < 0:
+    if not amount.is_finite() or not 0 <= amount <= _USD_MAX:
         return None
     shown = format(amount, "f")
     return shown if len(shown) <= _COST_CHARS_MAX else None

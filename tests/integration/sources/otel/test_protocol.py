@@ -175,6 +175,8 @@ def test_with_both_stores_away_the_exporter_comes_back(world: World) -> None:
     answer = export(world, key, chat())
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
     world.journal._store, world.ledger._pool = store, real
+    while world.intake._probing is not None:
+        world.run(world.clock.pause(0))
     assert export(world, key, chat()).status_code == 200
     assert len(entries(world, key)) == 1
 
