@@ -21,12 +21,10 @@ class PostgresSpans:
         """Keep spans, each once, and commit; those that were there already come back as they were kept."""
         ordered = sorted(rows, key=lambda row: (row.trace_id, row.span_id))
         async with connection_of(self._pool) as connection:
-            new = await connection.fetch(self._sql["span_keep"], *map(list, zip(*ordered, strict=True)))
-            if len(new) == len(rows):
+            old = await connection.fetch(self._sql["span_keep"], *map(list, zip(*ordered, strict=True)))
+            if not old:
                 return []
-            fresh = {tuple(row) for row in new}
-            old = [row for row in rows if (row.tenant, row.trace_id, row.span_id) not in fresh]
-            found = await connection.fetch(self._sql["span_kept"], *_columns(row[:3] for row in old))
+            found = await connection.fetch(self._sql["span_kept"], *_columns(tuple(row) for row in old))
         return [KeptSpan(*row) for row in found]
 
     async def relatives(

@@ -77,12 +77,16 @@ def total(attributes: Attributes, *names: str) -> int:
 
 
 def _whole(value: object, name: str) -> int:
-    if (isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX) or (
-        isinstance(value, float) and value.is_integer()
-    ):
-        value = int(value)
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX:
+        return _bounded(int(value), name)
+    if isinstance(value, float) and value.is_integer():
+        return _bounded(int(value), name)
     if not isinstance(value, int) or isinstance(value, bool):
         raise ItemRefused(RejectCode.FIELD_INVALID, f"`{name[:64]}` is no whole number of tokens")
+    return _bounded(value, name)
+
+
+def _bounded(value: int, name: str) -> int:
     if not 0 <= value <= _COUNT_MAX:
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{name[:64]}` is below zero or above {_COUNT_MAX}")
     return value

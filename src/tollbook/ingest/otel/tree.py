@@ -64,6 +64,7 @@ class Tree:
     def __init__(self, spans: Iterable[Known]) -> None:
         self._spans: dict[tuple[bytes, bytes], Known] = {}
         self._children: dict[tuple[bytes, bytes], list[Known]] = {}
+        self._counts: dict[tuple[bytes, bytes], int] | None = None
         for span in spans:
             self._spans[span.trace_id, span.span_id] = span
             if span.parent_id is not None:
@@ -103,7 +104,7 @@ class Tree:
         group = call.group or span.trace_id.hex()
         known = len(above)
         if call.by is Observer.AGGREGATE:
-            known += sum(1 for below in self._below(span) if below.facts.call is not None)
+            known += self._calls_below(span)
             for part in self._nearest(span, Observer.AGGREGATE):
                 if part.facts.call is not None:
                     call = _less(call, part.facts.call)
@@ -128,15 +129,17 @@ class Tree:
             span = parent
         return found
 
-    def _below(self, span: Known) -> Iterator[Known]:
-        """The known descendants, each once."""
-        waiting, seen = [span], {span.span_id}
-        while waiting:
-            for child in self._children.get((span.trace_id, waiting.pop().span_id), ()):
-                if child.span_id not in seen:
-                    seen.add(child.span_id)
-                    waiting.append(child)
-                    yield child
+    def _calls_below(self, span: Known) -> int:
+        """How many of the known descendants hold a call; counted for all spans at once, children before parents."""
+        if self._counts is None:
+            self._counts = counts = dict.fromkeys(self._spans, 0)
+            for _, one in reversed(list(self.in_order())):
+                above = (one.trace_id, one.parent_id)
+                if one.parent_id is not None and above in counts:
+                    counts[one.trace_id, one.parent_id] += counts[one.trace_id, one.span_id] + (
+                        one.facts.call is not None
+                    )
+        return self._counts[span.trace_id, span.span_id]
 
     def _nearest(self, span: Known, by: Observer) -> list[Known]:
         """Descendants that hold a call of this kind, with none of the kind between."""

@@ -167,3 +167,9 @@ def test_a_call_within_an_agent_within_a_call_is_another() -> None:
         span(CHAT, number=3, parent=2),
     ]
     assert len({event.id for event in events(spans)}) == 2
+
+
+def test_thousands_of_nested_sums_are_placed_in_a_moment() -> None:
+    """Each is counted against its parts alone: a chain of them costs its length, not its square."""
+    chain = [span(sums("a", 10_000 - n), number=n, parent=n - 1 or None, kind=1) for n in range(1, 9_001)]
+    assert sum(event.input for event in events(chain)) == 10_000 - 1
