@@ -35,13 +35,20 @@ class PostgresSpans:
         until: datetime,
         *,
         but: Set[SpanKey],
+        but_kept: int,
         spans_max: int,
     ) -> list[KeptSpan]:
         """Kept spans that started between two instants: those of `above` and their ancestors, and the descendants of
-        those of `below`; at most so many, without those of `but`."""
+        those of `below`; at most so many, without those of `but` and those kept as `but_kept`."""
         async with connection_of(self._pool) as connection:
             found = await connection.fetch(
-                self._sql["span_relatives"], *_columns(above), *_columns(below), since, until, spans_max + len(but)
+                self._sql["span_relatives"],
+                *_columns(above),
+                *_columns(below),
+                since,
+                until,
+                spans_max + len(but),
+                but_kept,
             )
         return [KeptSpan(*row) for row in found if tuple(row)[:3] not in but]
 

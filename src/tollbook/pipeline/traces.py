@@ -3,6 +3,7 @@
 docs/rooms/traces.md says what each step promises and what happens where it fails.
 """
 
+import os
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -25,6 +26,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEAR = timedelta(hours=24)
 """How far apart spans may start and still be sought as each other's relatives: it bounds the weeks looked in."""
 _AHEAD = timedelta(days=1)
+_NONE = -1
 _FACTS = msgspec.msgpack.Decoder(Facts)
 _PACK = msgspec.msgpack.Encoder()
 _MICROS_MAX = 253_402_300_799_000_000
@@ -110,7 +112,10 @@ class Traces:
         above = {(row.tenant, row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
         since, until = min(row.started_at for row in rows) - _NEAR, max(row.ended_at for row in rows) + _NEAR
         spans_max = self.settings.relatives_max
-        found = await self._store.relatives(above, mine, since, until, but=mine, spans_max=spans_max)
+        # Spans of this very request need not be read back.
+        found = await self._store.relatives(
+            above, mine, since, until, but=mine, but_kept=rows[0].kept, spans_max=spans_max
+        )
         known = [(span.tenant, known_span(span)) for span in found]
         sums = {
             (tenant, span.trace_id, span.span_id)
@@ -119,13 +124,14 @@ class Traces:
         }
         if sums:
             there = mine | {span[:3] for span in found}
-            more = await self._store.relatives((), sums, since, until, but=there, spans_max=spans_max)
+            more = await self._store.relatives((), sums, since, until, but=there, but_kept=_NONE, spans_max=spans_max)
             known += [(span.tenant, known_span(span)) for span in more]
         return known
 
     def _read(self, spans: Iterable[Span], tenant: str | None, observed: Observed) -> dict[str, _Mine]:
         now = self._clock.now()
-        kept = int(now.timestamp() * 1_000_000)
+        # Drawn below the microsecond: no two requests share it.
+        kept = int(now.timestamp() * 1_000_000) * 1_000 + int.from_bytes(os.urandom(4), "big") % 1_000
         oldest = now - timedelta(days=self.settings.keep_days)
         found: dict[str, _Mine] = {}
         mapping = self.settings.mapping

@@ -6,7 +6,7 @@ from typing import NamedTuple, Protocol
 
 
 class SpanRow(NamedTuple):
-    """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix microseconds."""
+    """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix nanoseconds."""
 
     tenant: str
     trace_id: bytes
@@ -70,10 +70,11 @@ class SpanStore(Protocol):
         until: datetime,
         *,
         but: Set[SpanKey],
+        but_kept: int,
         spans_max: int,
     ) -> list[KeptSpan]:
         """Kept spans that started between two instants: those of `above` and their ancestors, and the descendants of
-        those of `below`; at most so many, without those of `but`."""
+        those of `below`; at most so many, without those of `but` and those kept as `but_kept`."""
         ...
 
     async def trace(self, tenant: str | None, trace_id: bytes, spans_max: int) -> list[SpanView]:

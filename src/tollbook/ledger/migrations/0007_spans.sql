@@ -3,7 +3,7 @@
 
 -- migrate: apply
 
--- Weekly partitions by when a span started, dropped whole behind the retention. kept: Unix microseconds of the request
+-- Weekly partitions by when a span started, dropped whole behind the retention. kept: Unix nanoseconds of the request
 -- that brought it, which orders spans; facts: what ingest made of it; run: the run that the span itself names.
 CREATE TABLE span (
     tenant        text NOT NULL,

@@ -1,6 +1,6 @@
 -- Keeps spans, each once; what is there already stays as it is.
 -- Arrays, in the order of ports.spans.SpanRow: $1 tenants, $2 trace ids, $3 span ids, $4 parent ids or null, $5 instants
--- of start, $6 of end, $7 names, $8 kinds, $9 failed, $10 runs or null, $11 kept (Unix microseconds), $12 facts,
+-- of start, $6 of end, $7 names, $8 kinds, $9 failed, $10 runs or null, $11 kept (Unix nanoseconds), $12 facts,
 -- $13 attributes (JSON) or null; sorted by trace and span, which is the order of locks
 -- Rows: tenant, trace_id, span_id of those that were there before, which are few. Index: span_pkey
 WITH given AS MATERIALIZED (
