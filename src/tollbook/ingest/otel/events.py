@@ -81,23 +81,19 @@ def instant_of(micros: int) -> datetime | None:
 
 
 def _require_names(call: Call, place: Place, limits: IntakeLimits) -> None:
-    names = {
-        "tenant": place.tenant,
-        "model": call.model,
-        "provider": call.provider,
-        "run": place.run,
-        "service_tier": call.service_tier,
-    }
-    for field, name in names.items():
+    names_max, ids_max = limits.name_chars_max, limits.id_chars_max
+    for field, name, chars_max in (
+        ("tenant", place.tenant, names_max),
+        ("model", call.model, names_max),
+        ("provider", call.provider, names_max),
+        ("run", place.run, names_max),
+        ("service_tier", call.service_tier, names_max),
+        ("response id", call.response_id, ids_max),
+        ("request id", call.request_id, ids_max),
+        ("id", place.id, ids_max),
+        ("group", call.group, ids_max),
+    ):
         if name is not None:
-            _require(name, field, limits.name_chars_max)
-    ids = {"response id": call.response_id, "request id": call.request_id, "id": place.id, "group": call.group}
-    for field, name in ids.items():
-        if name is not None:
-            _require(name, field, limits.id_chars_max)
-
-
-def _require(text: str, field: str, chars_max: int) -> None:
-    if len(text) > chars_max:
-        raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{field}` is longer than {chars_max} characters")
-    check_text(text, field)
+            if len(name) > chars_max:
+                raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{field}` is longer than {chars_max} characters")
+            check_text(name, field)
