@@ -67,13 +67,18 @@ def count(attributes: Attributes, *names: str) -> int | None:
     for name in names:
         value = attributes.get(name)
         if value is not None:
-            return _whole(value, name)
+            return value if type(value) is int and 0 <= value <= _COUNT_MAX else _whole(value, name)
     return None
 
 
 def total(attributes: Attributes, *names: str) -> int:
     """The first of these counts that is there, or 0."""
-    return count(attributes, *names) or 0
+    # `count` once more: a call has a dozen of them, and passing the names on costs as much as looking.
+    for name in names:
+        value = attributes.get(name)
+        if value is not None:
+            return value if type(value) is int and 0 <= value <= _COUNT_MAX else _whole(value, name)
+    return 0
 
 
 def _whole(value: object, name: str) -> int:
