@@ -81,7 +81,9 @@ class OtlpApp:
     async def _answer_of(self, scope: Scope, headers: dict[bytes, bytes], receive: Receive, media: str) -> bytes:
         if scope["method"] != "POST":
             raise Problem(405, "method_not_allowed", "OTLP is POSTed", headers={"allow": "POST"})
-        principal = authenticate(self._services.directory, text_of(headers, b"authorization"))
+        # The variable for headers is percent-encoded; Claude Code, for one, sends it on as it is.
+        authorization = (text_of(headers, b"authorization") or "").replace("%20", " ", 1)
+        principal = authenticate(self._services.directory, authorization)
         require_sender(principal)
         sender = Sender(tenant=principal.tenant, agent=principal.agent, run=principal.run)
         ack = self._intake.ack_of(scope)

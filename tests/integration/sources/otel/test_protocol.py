@@ -157,6 +157,8 @@ def test_whose_money_it_is(world: World) -> None:
     assert [row["tenant"] for row in entries(world, admin)] == ["globex"]
     assert world.ask("POST", "/v1/traces", content=b"", headers=PROTOBUF).status_code == 401
     assert world.ask("POST", "/v1/traces", world.key(Role.READ), content=b"", headers=PROTOBUF).status_code == 403
+    encoded = {**PROTOBUF, "authorization": f"Bearer%20{admin}"}
+    assert world.ask("POST", "/v1/traces", content=b"", headers=encoded).status_code == 200
     assert world.ask("PUT", "/v1/traces", admin, content=b"", headers=PROTOBUF).status_code == 405
 
 
