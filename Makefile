@@ -43,6 +43,7 @@ demo: setup ## a fleet of agents on real Postgres and Valkey, the sums proven eq
 test: setup ## the tests, without the slow ones
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)
 
+# The lock is complete; without --no-deps an older pip takes `google-auth[requests]` for another package than the pinned.
 .venv-integrations/.requirements: requirements/integrations.txt
 	"$(PYTHON)" -m venv --clear .venv-integrations
 	.venv-integrations/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
@@ -55,7 +56,8 @@ test: setup ## the tests, without the slow ones
 # Every test, some of which are only skipped without the packages, with the real ones: in one process, as LiteLLM and
 # others keep state of the process.
 test-integrations: .venv-integrations/.installed ## the wrapped clients and frameworks, with the real packages
-	.venv-integrations/bin/python -m pytest -q tests/integration/client/integrations tests/integration/sources/test_real_packages.py tests/docs/test_integrations.py $(ARGS)
+	.venv-integrations/bin/python -m pytest -q tests/integration/client/integrations tests/integration/sources/test_real_packages.py \
+		tests/integration/sources/otel tests/docs/test_integrations.py $(ARGS)
 
 check: setup ## lint, format, types, direction of imports
 	$(BIN)/python -m ruff check .

@@ -10,6 +10,7 @@ from bench import (
     holds,
     ingest_decode,
     memory_flat,
+    otlp_ingest,
     pricing,
     scale,
     sdk,
@@ -29,6 +30,7 @@ MODULES: tuple[ModuleType, ...] = (
     scale,
     pricing,
     ingest_decode,
+    otlp_ingest,
     sdk,
     wrap,
 )

@@ -29,6 +29,7 @@ from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
@@ -37,6 +38,7 @@ from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.equations import VerifySettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.resolve import Resolver, Sender
+from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.ports.config import PriceCard
 from tollbook.ports.prices import KeptBook
@@ -151,6 +153,7 @@ class World:
         self.ledger = PostgresLedger(self.pool, self.queries)
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
+        self.spans = PostgresSpans(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -189,6 +192,8 @@ class World:
             gate=self.gate,
             watch=Watch(self.holds, self.gate.copies, self.clock, self.telemetry, lambda: self.directory.tenancy),
             prices=Shelf(),
+            traces=Traces(self.spans, self.clock, self.telemetry, IntakeLimits(), TraceSettings()),
+            spans=self.spans,
         )
 
     def new_gate(self, **settings: Any) -> Gate:

@@ -9,7 +9,16 @@ import pytest
 from tests.docs.tables import table_under
 from tollbook.app.config import Settings
 
-SECTIONS = ("Stores", "Serving", "Events and prices", "Gate", "Draining", "Alerts", "Files, logs and metrics")
+SECTIONS = (
+    "Stores",
+    "Serving",
+    "Events and prices",
+    "Gate",
+    "OpenTelemetry",
+    "Draining",
+    "Alerts",
+    "Files, logs and metrics",
+)
 TABLE = {name: cells for section in SECTIONS for name, cells in table_under("settings.md", section).items()}
 FIELDS = {f"TOLLBOOK_{field.name.upper()}": field for field in msgspec.structs.fields(Settings)}
 CHOICES = {

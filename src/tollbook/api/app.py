@@ -35,10 +35,12 @@ from tollbook.api.resources.health import healthz, metrics, readyz
 from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
+from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
 from tollbook.api.resources.prices import prices
 from tollbook.api.resources.runs import run_total
 from tollbook.api.resources.spend import spend
 from tollbook.api.resources.status import status
+from tollbook.api.resources.traces import run_spans, trace_spans
 from tollbook.api.resources.watch import watch
 from tollbook.api.resources.webhooks import make_webhook, revoke_webhook, webhook_requests, webhooks
 from tollbook.api.resources.zones import change_zone, tenant_zone
@@ -52,7 +54,7 @@ def build_api(services: Services) -> Litestar:
     """The application of every route but those in front of it, which it only describes."""
     app = Litestar(
         route_handlers=[
-            *(spend, entries, run_total, status, prices),
+            *(spend, entries, run_total, run_spans, trace_spans, status, prices),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),
@@ -63,6 +65,7 @@ def build_api(services: Services) -> Litestar:
             *(open_holds, watch),
             *(send_events, receive_webhook),
             *(send_answers, send_litellm, send_mapped, send_openmeter),
+            *(send_traces, send_logs, send_metrics),
             *(make_hold, check_call, make_lease, settle_hold, extend_hold, release_hold),
         ],
         state=State({"services": services}),

@@ -8,6 +8,7 @@ from tollbook.api.bodies import Exchange
 from tollbook.api.dialect_routes import DialectApp
 from tollbook.api.gate_routes import GateApp
 from tollbook.api.intake import IntakeApp
+from tollbook.api.otlp import OtlpApp
 from tollbook.api.services import Services
 
 
@@ -18,6 +19,7 @@ class Front:
         self._intake = IntakeApp(services)
         self._dialects = DialectApp(services, self._intake)
         self._gate = GateApp(services, self._intake)
+        self._otlp = OtlpApp(services, self._intake)
         self.api = build_api(services)
         self._framework = cast(App, self.api)
 
@@ -25,6 +27,8 @@ class Front:
         """Serve one request."""
         if self._intake.takes(scope["path"]):
             await self._intake(scope, receive, send)
+        elif self._otlp.takes(scope["path"]):
+            await self._otlp(scope, receive, send)
         elif self._gate.takes(scope):
             await self._gate(scope, receive, send)
         elif self._dialects.takes(scope["path"]):

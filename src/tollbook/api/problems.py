@@ -43,6 +43,7 @@ class Problem(Exception):  # noqa: N818 - named as the RFC names it
 
 REJECT_STATUS: dict[str, int] = {
     RejectCode.JSON_INVALID: 400,
+    RejectCode.PROTOBUF_INVALID: 400,
     RejectCode.TOO_DEEP: 400,
     RejectCode.TENANT_FORBIDDEN: 403,
     RejectCode.AGENT_FORBIDDEN: 403,

@@ -13,12 +13,14 @@ from tollbook.ingest.mapping import MappingBook
 from tollbook.pipeline.accept import Ack, Intake
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pipeline.traces import Traces
 from tollbook.ports.alerts import AlertStore
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
 from tollbook.ports.journal import Depth, Journal
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
+from tollbook.ports.spans import SpanStore
 from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import Telemetry
 
@@ -50,7 +52,7 @@ class PriceShelf(Protocol):
 
 
 class Services(msgspec.Struct):
-    """The API's world."""
+    """The API's world. `metrics_alone`: sums from OTLP metrics count where they name no session, too."""
 
     directory: Directory
     intake: Intake
@@ -68,5 +70,8 @@ class Services(msgspec.Struct):
     gate: Gate
     watch: Watch
     prices: PriceShelf
+    traces: Traces
+    spans: SpanStore
+    metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

@@ -80,6 +80,9 @@ class Receiver:
             watch=world.watch(gate),
             prices=keeper,
             mappings=load_mappings(self._settings.mappings_dir),
+            traces=world.traces(),
+            spans=world.spans,
+            metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )
         keeper.follow(resolver.price_by)

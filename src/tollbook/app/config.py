@@ -12,6 +12,7 @@ import msgspec
 from tollbook.client.settings import ClientSettings
 from tollbook.domain.errors import ConfigError
 from tollbook.hooks.addresses import Network, networks_of
+from tollbook.ingest.otel.claims import Mapping as OtelMapping
 
 _PREFIX = "TOLLBOOK_"
 _METRICS_DIR = "PROMETHEUS_MULTIPROC_DIR"
@@ -46,6 +47,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     prices_factor_max: Decimal = Decimal(3)
     hold_step_tokens: Positive = 1_024
     hold_fail_unknown: Literal["open", "closed"] = "closed"
+    otel_tenant_attributes: str = "tollbook.tenant,tenant.id"
+    otel_agent_attributes: str = "tollbook.agent"
+    otel_run_attributes: str = "tollbook.run"
+    otel_tag_attributes: str = ""
+    otel_metrics: Literal["sessions", "all"] = "sessions"
+    span_keep_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
+    span_content: Literal["drop", "keep"] = "drop"
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
     alert_burn_rate_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
@@ -89,6 +97,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         except ValueError as error:
             raise ConfigError(f"{_PREFIX}ALERT_PRIVATE_NETWORKS: {error}") from error
 
+    def otel_mapping(self) -> OtelMapping:
+        """Which attributes of OpenTelemetry say whose, which agent's and which run's a call is."""
+        return OtelMapping(
+            tenant=_names(self.otel_tenant_attributes),
+            agent=_names(self.otel_agent_attributes),
+            run=_names(self.otel_run_attributes),
+            tags=_names(self.otel_tag_attributes),
+        )
+
     def environment(self) -> dict[str, str]:
         """These settings, and the rest of the present environment, for a child process."""
         own = {f"{_PREFIX}{name.upper()}": str(value) for name, value in msgspec.structs.asdict(self).items()}
@@ -115,6 +132,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         for name in ("postgres_url", "valkey_url"):
             if not getattr(self, name):
                 raise ConfigError(f"set {_PREFIX}{name.upper()}, or run `tollbook up`, which brings its own stores")
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name for name in (each.strip() for each in listed.split(",")) if name)
 
 
 def share_metrics() -> None:

@@ -29,6 +29,7 @@ class Drains:
             "directory": world.directory.run,
             "limits": world.limits.run,
             "room": self._room,
+            "spans": self._span_room,
             "claims": self._claims,
             "deliveries": self._deliveries,
         }
@@ -44,6 +45,18 @@ class Drains:
                 await self._world.clock.pause(_RETRY_S)
             else:
                 await self._world.clock.pause(_ROOM_S)
+
+    async def _span_room(self) -> None:
+        """Partitions for spans stand ready, and those behind the retention go."""
+        while True:
+            world = self._world
+            try:
+                await world.spans.make_span_room(world.clock.now(), world.settings.span_keep_days)
+            except StoreError as trouble:
+                world.metrics.record(StoreTrouble("postgres", "room for spans is made later", str(trouble)))
+                await world.clock.pause(_RETRY_S)
+            else:
+                await world.clock.pause(_ROOM_S)
 
     async def _claims(self) -> None:
         settings = self._world.settings

@@ -35,6 +35,7 @@ from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.repricing import PostgresRepricing
+from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
@@ -43,6 +44,7 @@ from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.quote import Ceiling
@@ -66,6 +68,7 @@ class World:
         self.config = PostgresConfig(pool, queries)
         self.alerts = PostgresAlerts(pool, queries)
         self.prices = PostgresPrices(pool, queries)
+        self.spans = PostgresSpans(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
         self.limits = LimitKeeper(
@@ -139,6 +142,15 @@ class World:
             book=lambda: self.directory.budgets if self.directory.loaded else None,
             settings=settings,
         )
+
+    def traces(self) -> Traces:
+        """The use case that makes events of spans."""
+        settings = TraceSettings(
+            mapping=self.settings.otel_mapping(),
+            keep_days=self.settings.span_keep_days,
+            content=self.settings.span_content == "keep",
+        )
+        return Traces(self.spans, self.clock, self.metrics, self.intake_limits(), settings)
 
     def watch(self, gate: Gate) -> Watch:
         """The use case that tells of changes."""

@@ -52,6 +52,7 @@ class RejectCode(StrEnum):
     """Why an item or a request is refused. Stable: clients branch on it."""
 
     JSON_INVALID = "json_invalid"
+    PROTOBUF_INVALID = "protobuf_invalid"
     ITEM_NOT_OBJECT = "item_not_object"
     FIELD_MISSING = "field_missing"
     USAGE_MISSING = "usage_missing"

@@ -1,0 +1,149 @@
+"""OTLP in protobuf, read with the generated types of opentelemetry-proto."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.message import DecodeError, Message
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
+
+from tollbook.domain.errors import RejectCode, RequestError
+from tollbook.ingest.otel.signals import Attributes, LogRecord, Origin, Point, Span, Unreadable, id_fault
+
+_DEPTH_MAX = 8
+_DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
+
+
+def spans(body: bytes) -> Iterator[Span | Unreadable]:
+    """The spans of an `ExportTraceServiceRequest`. Raises `RequestError` where it is none."""
+    index = -1
+    request = ExportTraceServiceRequest()
+    _parse(request, body)
+    for resource in request.resource_spans:
+        of_process = _attributes(resource.resource.attributes)
+        for scope in resource.scope_spans:
+            origin = _origin(scope.scope, of_process)
+            for span in scope.spans:
+                index += 1
+                fault = id_fault(span.trace_id, span.span_id)
+                if fault is not None:
+                    yield Unreadable(index, fault)
+                    continue
+                yield Span(
+                    index=index,
+                    origin=origin,
+                    trace_id=span.trace_id,
+                    span_id=span.span_id,
+                    parent_id=span.parent_span_id or None,
+                    name=span.name,
+                    kind=span.kind,
+                    start_nanos=span.start_time_unix_nano,
+                    end_nanos=span.end_time_unix_nano,
+                    status=span.status.code,
+                    attributes=_attributes(span.attributes),
+                )
+
+
+def records(body: bytes) -> Iterator[LogRecord | Unreadable]:
+    """The records of an `ExportLogsServiceRequest`. Raises `RequestError` where it is none."""
+    index = -1
+    request = ExportLogsServiceRequest()
+    _parse(request, body)
+    for resource in request.resource_logs:
+        of_process = _attributes(resource.resource.attributes)
+        for scope in resource.scope_logs:
+            origin = _origin(scope.scope, of_process)
+            for record in scope.log_records:
+                index += 1
+                attributes = _attributes(record.attributes)
+                yield LogRecord(
+                    index=index,
+                    origin=origin,
+                    nanos=record.time_unix_nano or record.observed_time_unix_nano,
+                    # Rust's exporters put the place in the source into the name that the protocol has for it.
+                    event=_text(attributes.get("event.name")) or record.event_name or record.body.string_value,
+                    trace_id=record.trace_id or None,
+                    span_id=record.span_id or None,
+                    attributes=attributes,
+                )
+
+
+def points(body: bytes) -> Iterator[Point | Unreadable]:
+    """The points of an `ExportMetricsServiceRequest`, sums and histograms alone; the others count as items too."""
+    index = -1
+    request = ExportMetricsServiceRequest()
+    _parse(request, body)
+    for resource in request.resource_metrics:
+        of_process = _attributes(resource.resource.attributes)
+        for scope in resource.scope_metrics:
+            origin = _origin(scope.scope, of_process)
+            for metric in scope.metrics:
+                for point, value, delta in _amounts(metric):
+                    index += 1
+                    if value is None:
+                        continue
+                    yield Point(
+                        index=index,
+                        origin=origin,
+                        metric=metric.name,
+                        value=value,
+                        start_nanos=point.start_time_unix_nano,
+                        nanos=point.time_unix_nano,
+                        delta=delta,
+                        attributes=_attributes(point.attributes),
+                    )
+
+
+def _amounts(metric: Metric) -> Iterator[tuple[Any, int | float | None, bool]]:
+    # Any: each kind of metric has points of a type of its own.
+    kind = metric.WhichOneof("data")
+    if kind == "sum":
+        delta = metric.sum.aggregation_temporality == _DELTA
+        for number in metric.sum.data_points:
+            whole = number.WhichOneof("value") == "as_int"
+            yield number, number.as_int if whole else number.as_double, delta
+    elif kind == "histogram":
+        delta = metric.histogram.aggregation_temporality == _DELTA
+        for bucketed in metric.histogram.data_points:
+            yield bucketed, bucketed.sum, delta
+    elif kind == "exponential_histogram":
+        delta = metric.exponential_histogram.aggregation_temporality == _DELTA
+        for scaled in metric.exponential_histogram.data_points:
+            yield scaled, scaled.sum, delta
+    elif kind is not None:
+        for other in getattr(metric, kind).data_points:
+            yield other, None, False
+
+
+def _parse(request: Message, body: bytes) -> None:
+    try:
+        request.ParseFromString(body)
+    except DecodeError as error:
+        raise RequestError(RejectCode.PROTOBUF_INVALID, "the body is no OTLP request of this signal") from error
+
+
+def _origin(scope: InstrumentationScope, resource: Attributes) -> Origin:
+    return Origin(scope.name, scope.version, resource)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
+    # Most values are texts that are not empty: asking which kind a value is costs as much as reading it.
+    return {pair.key: pair.value.string_value or _value(pair.value, 0) for pair in pairs}
+
+
+def _value(value: AnyValue, depth: int) -> Any:
+    kind = value.WhichOneof("value")
+    if kind is None or depth > _DEPTH_MAX:
+        return None
+    if kind == "array_value":
+        return [_value(each, depth + 1) for each in value.array_value.values]
+    if kind == "kvlist_value":
+        return {pair.key: _value(pair.value, depth + 1) for pair in value.kvlist_value.values}
+    return getattr(value, kind)
