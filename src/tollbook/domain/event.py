@@ -49,7 +49,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     `hold` names the hold that the call was made under (`domain.hold`). `units` counts what is sold beside text
     tokens, by the price data's names of units (`input_audio_tokens`, `web_searches`, ...); what is part of `input` or
     `output` is counted there too. `seen` is what a dialect knows of the observation; None for a native event that
-    says nothing of it.
+    says nothing of it. `context` is what the price depends on beside the service tier, by the price data's names:
+    `speed`, `inference_geo`, `route`, `search_type`.
     """
 
     tenant: str
@@ -73,6 +74,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     hold: str | None = None
     units: dict[str, int] | None = None
     seen: Seen | None = None
+    context: dict[str, str] | None = None
 
     @property
     def usage(self) -> Usage:

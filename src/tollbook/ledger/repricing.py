@@ -15,6 +15,7 @@ from tollbook.ports.reprice import Range, Repriced, Standing
 
 _FIRST = (datetime(1, 1, 2, tzinfo=UTC), UUID(int=0))
 _UNITS = msgspec.json.Decoder(dict[str, int])
+_CONTEXT = msgspec.json.Decoder(dict[str, str])
 
 
 class PostgresRepricing:
@@ -48,7 +49,7 @@ class PostgresRepricing:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    units = row["units"]
+    units, context = row["units"], row["context"]
     event = Event(
         tenant=row["tenant"],
         agent=row["agent"],
@@ -63,6 +64,7 @@ def _standing(row: asyncpg.Record) -> Standing:
         cache_write_1h=row["cache_write_1h"],
         reasoning=row["reasoning"],
         units=None if units is None else _UNITS.decode(units),
+        context=None if context is None else _CONTEXT.decode(context),
     )
     return Standing(
         row["ts"],

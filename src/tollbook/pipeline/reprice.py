@@ -12,8 +12,7 @@ from typing import NamedTuple
 import msgspec
 
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.observation import REPORTED_DIFFERS
-from tollbook.pipeline.resolve import Prices, flag_of
+from tollbook.pipeline.resolve import Prices, flag_of, price_of
 from tollbook.ports.clock import Clock
 from tollbook.ports.reprice import Range, Repriced, Repricing, Standing
 
@@ -109,14 +108,12 @@ class Reprice:
     def _anew(self, one: Standing) -> Repriced | None:
         """The entry at the price of today; None where it has it already, or would pass the bound of one event."""
         event = one.event
-        rates = self._prices.rates(event.provider, event.model, event.service_tier, one.ts)
-        cost = rates.cost_nanos(event, event.units)
-        if (cost, rates.price_id) == (one.cost_nanos, one.price_id) or cost > self._limits.cost_nanos_max:
+        cost, price_id, flags = price_of(self._prices, event, one.ts)
+        if (cost, price_id) == (one.cost_nanos, one.price_id) or cost > self._limits.cost_nanos_max:
             return None
-        flags = rates.flags
         if one.reported_nanos is not None:
-            flags |= flag_of(one.reported_nanos, cost, rates.flags, self._limits) & REPORTED_DIFFERS
-        return Repriced(one.ts, one.entry_id, cost, rates.price_id, flags)
+            flags |= flag_of(one.reported_nanos, cost, flags, self._limits)
+        return Repriced(one.ts, one.entry_id, cost, price_id, flags)
 
 
 def counts_in_open_window(one: Standing, now: datetime) -> bool:

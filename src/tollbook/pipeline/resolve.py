@@ -35,7 +35,7 @@ from tollbook.domain.observation import (
 )
 from tollbook.domain.record import HoldUse
 from tollbook.domain.rows import (
-    NO_UNITS_NO_GROUP,
+    NOTHING_OBSERVED,
     RowEncoder,
     encode_observed,
     encode_row,
@@ -186,11 +186,10 @@ class Resolver:
         place = self._places.get(tenant)
         if place is None or not place.start <= counted_micros < place.end:
             place = self._place(tenant, counted)
-        rates = self.prices.rates(event.provider, event.model, event.service_tier, ts)
-        cost = rates.cost_nanos(event, event.units)
+        cost, price_id, flags = price_of(self.prices, event, ts)
         if cost > self._limits.cost_nanos_max:
             raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
-        if rates.flags & _UNPRICED:
+        if flags & _UNPRICED:
             resolved.unpriced.add((tenant, event.model))
         counts = (
             event.input,
@@ -205,14 +204,14 @@ class Resolver:
             event.service_tier,
         ))  # fmt: skip
         fingerprint, standing, observed = _observed(event, crc32(_COUNTS.pack(*counts), crc32(names)))
-        flags, reported = rates.flags, -1
+        reported = -1
         if event.cost_usd is not None:
             reported = int(nanos_from_usd(event.cost_usd))
-            flags |= flag_of(reported, cost, rates.flags, self._limits)
+            flags |= flag_of(reported, cost, flags, self._limits)
         row = encode_row(
             (
                 entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost,
-                rates.price_id or 0, reported, *counts, flags, standing,
+                price_id or 0, reported, *counts, flags, standing,
             ),
             names,
             encode_tail(event.id, event.call_id, event.tags, event.hold, observed),
@@ -247,6 +246,20 @@ class Resolver:
         return found
 
 
+class Price(NamedTuple):
+    """What a call costs, the rate card it is from (None: none is known), and `QuoteFlag` bits."""
+
+    cost_nanos: int
+    price_id: int | None
+    flags: int
+
+
+def price_of(prices: Prices, event: Event, at: datetime) -> Price:
+    """The price of a call, for whoever books it and whoever prices it anew."""
+    rates = prices.rates(event.provider, event.model, event.service_tier, at)
+    return Price(rates.cost_nanos(event, event.units), rates.price_id, rates.flags)
+
+
 def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
     """`REPORTED_DIFFERS` where a sender's own figure is far from the price book's, 0 where that has none."""
     if flags & _UNPRICED:
@@ -255,19 +268,22 @@ def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
 
 
 def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
-    """The fingerprint, which an observer's standing and extra units are part of, the standing, and what is packed."""
-    seen, units = event.seen, event.units
-    if seen is None and units is None:
-        return fingerprint, UNOBSERVED, NO_UNITS_NO_GROUP
+    """The fingerprint, which standing, units and context are part of, the standing, and what is packed."""
+    seen, units, context = event.seen, event.units, event.context or None
+    if seen is None and units is None and context is None:
+        return fingerprint, UNOBSERVED, NOTHING_OBSERVED
     units = units or None
     standing = standing_of(seen)
     if units is not None:
         units = dict(sorted(units.items()))
         fingerprint = crc32(msgspec.json.encode(units), fingerprint)
+    if context is not None:
+        context = dict(sorted(context.items()))
+        fingerprint = crc32(msgspec.json.encode(context), fingerprint)
     if seen is not None:
         fingerprint = crc32(standing.to_bytes(4, "big"), fingerprint)
     group = None if seen is None or seen.group is None else group_key(event.tenant, seen.group)
-    return fingerprint, standing, encode_observed(units, group)
+    return fingerprint, standing, encode_observed(units, context, group)
 
 
 class _Request:

@@ -96,7 +96,7 @@ def test_every_field_arrives() -> None:
         "units": {"web_searches": 2},
     }
     observed = {"response_id": "msg_1", "request_id": "req_1", "group": "g", "estimated": True}
-    assert set(item) | {"seen"} == set(Event.__struct_fields__)
+    assert set(item) | {"seen", "context"} == set(Event.__struct_fields__)
     moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
     taken = outcome(json.dumps(item | observed | {"observed": "leaf"}))
     assert taken == Event(**(item | {"ts": moment, "seen": Seen(by=Observer.LEAF, **observed)}))
