@@ -143,7 +143,11 @@ async def test_a_better_observation_keeps_what_only_the_poorer_knew(case: Ledger
 async def test_extra_units_are_kept_and_turned_by_a_reversal(case: LedgerCase) -> None:
     """What is sold beside text tokens stands in the entry, and comes to nothing where the entry is replaced."""
     await case.book(seen(Observer.LEAF, 5, units={"web_searches": 2}))
-    await case.book(seen(Observer.SDK, 5, units={"web_searches": 3, "input_audio_tokens": 4}))
+    context = {"inference_geo": "us"}
+    await case.book(seen(Observer.SDK, 5, units={"web_searches": 3, "input_audio_tokens": 4}, context=context))
+    assert [row[0] for row in await case.rows("SELECT context::text FROM entry WHERE context IS NOT NULL")] == [
+        '{"inference_geo": "us"}'
+    ]
     rows = await case.rows("SELECT calls, units::text FROM entry ORDER BY nth NULLS FIRST, calls")
     assert [tuple(row) for row in rows] == [
         (1, '{"web_searches": 2}'), (-1, '{"web_searches": -2}'), (1, '{"web_searches": 3, "input_audio_tokens": 4}'),

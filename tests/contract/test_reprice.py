@@ -115,6 +115,14 @@ async def test_a_dry_run_tells_the_sums_and_writes_nothing(case: LedgerCase) -> 
     assert (page.written, (await case.ledger.standing(0)).version) == (0, version)
 
 
+async def test_what_the_price_depends_on_is_asked_again(case: LedgerCase) -> None:
+    """Units, context, service tier and provider reach the book of today as the event had them."""
+    told = {"units": {"web_searches": 2}, "context": {"speed": "fast"}, "service_tier": "batch", "provider": "p"}
+    await case.book(event(nanos=9, cache_read=3, cache_write_5m=2, cache_write_1h=1, run="r", **told))
+    (one,) = await PostgresRepricing(case.pool, case.queries).page(0, always(case), None, 10)
+    assert one.event == event(nanos=9, cache_read=3, cache_write_5m=2, cache_write_1h=1, run="r", **told)
+
+
 async def test_a_range_a_tenant_and_a_model_narrow_it(case: LedgerCase) -> None:
     """Nothing outside what was named is touched."""
     early = case.now - timedelta(days=3)

@@ -18,14 +18,14 @@ COLUMN_NAMES = (
     "entry_id", "generation", "fingerprint", "ts", "day", "window_start", "window_end", "cost_nanos", "price_id",
     "reported_nanos", "input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "flags",
     "standing", "tenant", "agent", "roles", "model", "provider", "source", "run", "service_tier", "event_id", "call_id",
-    "tags", "hold", "units", "price_context", "group_key",
+    "tags", "hold", "units", "context", "group_key",
 )  # fmt: skip
 COLUMNS = len(COLUMN_NAMES)
 """Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
 _FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih ii".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
 _NULL = _LENGTH.pack(-1)
-NOTHING_BESIDE = _NULL + _NULL + _NULL
+NOTHING_OBSERVED = _NULL + _NULL + _NULL
 _JSONB_VERSION = b"\x01"
 _LAYOUT = struct.pack(">h", COLUMNS)
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
@@ -83,7 +83,7 @@ def encode_tail(
     call_id: str | None,
     tags: dict[str, str] | None,
     hold: str | None = None,
-    observed: bytes = NOTHING_BESIDE,
+    observed: bytes = NOTHING_OBSERVED,
 ) -> bytes:
     """What differs call by call; `observed` comes from `encode_observed`."""
     named = _NULL if hold is None else _text(hold)
@@ -92,7 +92,7 @@ def encode_tail(
 
 
 def encode_observed(units: dict[str, int] | None, context: dict[str, str] | None, group: bytes | None) -> bytes:
-    """Extra units, the price's context and the group of an observation; most events have none: `NOTHING_BESIDE`."""
+    """Extra units, what else the price depends on, and the group; most events have none: `NOTHING_OBSERVED`."""
     packed = (_NULL if units is None else _json(units)) + (_NULL if context is None else _json(context))
     return packed + (_NULL if group is None else _LENGTH.pack(len(group)) + group)
 

@@ -102,5 +102,6 @@ def _entry(row: asyncpg.Record) -> EntryRow:
         # asyncpg hands jsonb over as text.
         tags=None if entry.tags is None else msgspec.json.decode(row["tags"], type=dict[str, str]),
         corrects=None if entry.corrects is None else str(entry.corrects),
+        context=None if entry.context is None else msgspec.json.decode(row["context"], type=dict[str, str]),
         units=None if entry.units is None else msgspec.json.decode(row["units"], type=dict[str, int]),
     )

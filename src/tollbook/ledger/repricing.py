@@ -49,7 +49,7 @@ class PostgresRepricing:
 
 
 def _standing(row: asyncpg.Record) -> Standing:
-    units, context = row["units"], row["price_context"]
+    units, context = row["units"], row["context"]
     event = Event(
         tenant=row["tenant"],
         agent=row["agent"],

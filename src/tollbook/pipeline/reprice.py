@@ -13,8 +13,7 @@ import msgspec
 
 from tollbook.domain.errors import UnitsRefused
 from tollbook.domain.limits import IntakeLimits
-from tollbook.domain.observation import REPORTED_DIFFERS
-from tollbook.pipeline.resolve import Prices, flag_of
+from tollbook.pipeline.resolve import Prices, flag_of, price_of
 from tollbook.ports.clock import Clock
 from tollbook.ports.reprice import Range, Repriced, Repricing, Standing
 
@@ -110,19 +109,15 @@ class Reprice:
     def _anew(self, one: Standing) -> Repriced | None:
         """The entry at the price of today; None where it has it already, or would pass the bound of one event."""
         event = one.event
-        rates = self._prices.rates(
-            event.provider, event.model, event.service_tier, one.ts, tenant=event.tenant, context=event.context
-        )
         try:
-            quote = rates.quote(event, event.units)
+            cost, price_id, flags = price_of(self._prices, event, one.ts)
         except UnitsRefused:
             # The book of today does not know what it was sold by: the price it had stands.
             return None
-        cost, price_id, flags = quote.cost_nanos, quote.price_id, quote.flags
         if (cost, price_id) == (one.cost_nanos, one.price_id) or cost > self._limits.cost_nanos_max:
             return None
         if one.reported_nanos is not None:
-            flags |= flag_of(one.reported_nanos, cost, flags, self._limits) & REPORTED_DIFFERS
+            flags |= flag_of(one.reported_nanos, cost, flags, self._limits)
         return Repriced(one.ts, one.entry_id, cost, price_id, flags)
 
 

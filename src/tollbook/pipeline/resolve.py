@@ -35,7 +35,7 @@ from tollbook.domain.observation import (
 )
 from tollbook.domain.record import HoldUse
 from tollbook.domain.rows import (
-    NOTHING_BESIDE,
+    NOTHING_OBSERVED,
     RowEncoder,
     encode_observed,
     encode_row,
@@ -181,6 +181,8 @@ class Resolver:
                 self._resolve_one(event, index, request, resolved)
             except _Refused as refused:
                 resolved.rejections.append(Rejection(index=index, code=refused.code, detail=refused.detail))
+            except UnitsRefused as refused:
+                resolved.rejections.append(Rejection(index=index, code=refused.reject, detail=refused.detail))
         return resolved
 
     def _resolve_one(self, event: Event, index: int, request: "_Request", resolved: Resolved) -> None:
@@ -199,14 +201,7 @@ class Resolver:
         place = self._places.get(tenant)
         if place is None or not place.start <= counted_micros < place.end:
             place = self._place(tenant, counted)
-        rates = self.prices.rates(
-            event.provider, event.model, event.service_tier, ts, tenant=tenant, context=event.context
-        )
-        cost, price_id, flags = (
-            _with_units(rates, event, event.units)
-            if event.units
-            else (rates.cost_nanos(event), rates.price_id, rates.flags)
-        )
+        cost, price_id, flags = price_of(self.prices, event, ts)
         if cost > self._limits.cost_nanos_max:
             raise _Refused(RejectCode.COST_OUT_OF_RANGE, "the computed cost is above the bound for one event")
         if flags & _UNPRICED:
@@ -230,8 +225,8 @@ class Resolver:
             flags |= flag_of(reported, cost, flags, self._limits)
         row = encode_row(
             (
-                entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost, price_id or 0,
-                reported, *counts, flags, standing,
+                entry_id, generation, fingerprint, ts_micros, place.day, place.start, place.end, cost,
+                price_id or 0, reported, *counts, flags, standing,
             ),
             names,
             encode_tail(event.id, event.call_id, event.tags, event.hold, observed),
@@ -266,6 +261,28 @@ class Resolver:
         return found
 
 
+class Price(NamedTuple):
+    """What a call costs, the rate card it is from (None: none is known), and `QuoteFlag` bits."""
+
+    cost_nanos: int
+    price_id: int | None
+    flags: int
+
+
+def price_of(prices: Prices, event: Event, at: datetime) -> Price:
+    """The price of a call, for whoever books it and whoever prices it anew.
+
+    Raises `UnitsRefused` where its units say nothing consistent.
+    """
+    rates = prices.rates(
+        event.provider, event.model, event.service_tier, at, tenant=event.tenant, context=event.context
+    )
+    if not event.units:
+        return Price(rates.cost_nanos(event), rates.price_id, rates.flags)
+    quote = rates.quote(event, event.units)
+    return Price(quote.cost_nanos, quote.price_id, quote.flags)
+
+
 def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
     """`REPORTED_DIFFERS` where a sender's own figure is far from the price book's, 0 where that has none."""
     if flags & _UNPRICED:
@@ -274,10 +291,11 @@ def flag_of(reported: int, cost: int, flags: int, limits: IntakeLimits) -> int:
 
 
 def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
-    """The fingerprint, which an observer's standing and extra units are part of, the standing, and what is packed."""
-    seen, units, context = event.seen, event.units or None, event.context or None
+    """The fingerprint, which standing, units and context are part of, the standing, and what is packed."""
+    seen, units, context = event.seen, event.units, event.context or None
     if seen is None and units is None and context is None:
-        return fingerprint, UNOBSERVED, NOTHING_BESIDE
+        return fingerprint, UNOBSERVED, NOTHING_OBSERVED
+    units = units or None
     standing = standing_of(seen)
     if units is not None:
         units = dict(sorted(units.items()))
@@ -289,15 +307,6 @@ def _observed(event: Event, fingerprint: int) -> tuple[int, int, bytes]:
         fingerprint = crc32(standing.to_bytes(4, "big"), fingerprint)
     group = None if seen is None or seen.group is None else group_key(event.tenant, seen.group)
     return fingerprint, standing, encode_observed(units, context, group)
-
-
-def _with_units(rates: TokenRates, event: Event, units: Mapping[str, int]) -> tuple[int, int | None, int]:
-    """The cost, the rate card and the flags of an event that used more than tokens."""
-    try:
-        quote = rates.quote(event, units)
-    except UnitsRefused as refused:
-        raise _Refused(refused.reject, refused.detail) from refused
-    return quote.cost_nanos, quote.price_id, quote.flags
 
 
 class _Request:

@@ -53,6 +53,7 @@ class EntryRow(NamedTuple):
     units: dict[str, int] | None
     standing: int
     calls: int
+    context: dict[str, str] | None
 
 
 class RunRow(NamedTuple):

@@ -57,6 +57,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     corrects: str | None
     calls: int
     units: dict[str, int] | None
+    context: dict[str, str] | None
     observed: Observer | None
     estimated: bool
 
@@ -155,6 +156,7 @@ def _shown(row: EntryRow) -> Entry:
         corrects=row.corrects,
         calls=row.calls,
         units=row.units,
+        context=row.context,
         observed=observer_of(row.standing),
         estimated=is_estimated(row.standing),
     )

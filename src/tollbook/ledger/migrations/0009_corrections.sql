@@ -8,14 +8,14 @@ ALTER TABLE identity ADD COLUMN ts timestamptz;
 
 -- standing: how much the observation knew (domain/observation.py), null for an unobserved event. calls: 1, or -1 for a
 -- reversal. corrects: the call's identity; nth: which correction of it. learned: the standings of the observations that
--- agent, run, hold and tags were taken from. price_context: what the price depends on beside the service tier.
+-- agent, run, hold and tags were taken from. context: what the price depended on beside the service tier.
 ALTER TABLE entry
     ADD COLUMN standing integer,
     ADD COLUMN calls smallint NOT NULL DEFAULT 1,
     ADD COLUMN nth smallint,
     ADD COLUMN learned integer[],
     ADD COLUMN units jsonb,
-    ADD COLUMN price_context jsonb;
+    ADD COLUMN context jsonb;
 
 CREATE INDEX entry_corrects ON entry (corrects, nth) WHERE corrects IS NOT NULL;
 
@@ -59,6 +59,5 @@ DROP FUNCTION ledger_negated(jsonb);
 DROP FUNCTION ledger_correction_id(uuid, integer, text);
 DROP TABLE observed_group;
 DROP INDEX entry_corrects;
-ALTER TABLE entry DROP COLUMN standing, DROP COLUMN calls, DROP COLUMN nth, DROP COLUMN learned, DROP COLUMN units,
-    DROP COLUMN price_context;
+ALTER TABLE entry DROP COLUMN standing, DROP COLUMN calls, DROP COLUMN nth, DROP COLUMN learned, DROP COLUMN units, DROP COLUMN context;
 ALTER TABLE identity DROP COLUMN ts;

@@ -32,13 +32,13 @@ place AS MATERIALIZED (
 INSERT INTO staging (
     entry_id, generation, fingerprint, ts, day, window_start, window_end, cost_nanos, price_id, reported_nanos, input,
     output, cache_read, cache_write_5m, cache_write_1h, reasoning, flags, standing, tenant, agent, roles, model, provider,
-    source, run, service_tier, event_id, call_id, tags, hold, units, price_context, calls, corrects, nth
+    source, run, service_tier, event_id, call_id, tags, hold, units, context, calls, corrects, nth
 )
 SELECT
     ledger_correction_id(p.call, p.nth, 'reversal'), 0, 0, e.ts, e.day, d.window_start, d.window_end, -e.cost_nanos,
     coalesce(e.price_id, 0), -1, -e.input, -e.output, -e.cache_read, -e.cache_write_5m, -e.cache_write_1h, -e.reasoning,
     e.flags, e.standing, e.tenant, e.agent, regexp_replace(e.agent, '#[^/]*', '', 'g'), e.model, e.provider, e.source,
-    e.run, e.service_tier, e.event_id, e.call_id, e.tags, e.hold, ledger_negated(e.units), e.price_context, -1, p.call, p.nth
+    e.run, e.service_tier, e.event_id, e.call_id, e.tags, e.hold, ledger_negated(e.units), e.context, -1, p.call, p.nth
 FROM place p
 JOIN entry e ON e.ts = p.ts AND e.entry_id = p.entry_id
 JOIN daily_spend d ON d.tenant_id = e.tenant AND d.day = e.day

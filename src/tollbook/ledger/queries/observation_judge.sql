@@ -31,7 +31,7 @@ booked AS MATERIALIZED (
         coalesce(e.reported_nanos, -1) AS reported_nanos, e.input, e.output, e.cache_read, e.cache_write_5m,
         e.cache_write_1h, e.reasoning, e.flags, coalesce(e.standing, 0) AS standing, e.tenant, e.agent,
         regexp_replace(e.agent, '#[^/]*', '', 'g') AS roles, e.model, e.provider, e.source, e.run, e.service_tier,
-        e.event_id, e.call_id, e.tags, e.hold, e.units, e.price_context, e.learned
+        e.event_id, e.call_id, e.tags, e.hold, e.units, e.context, e.learned
     FROM place p
     JOIN entry e ON e.ts = p.ts AND e.entry_id = p.entry_id
     JOIN daily_spend d ON d.tenant_id = e.tenant AND d.day = e.day
@@ -55,14 +55,14 @@ candidate AS MATERIALIZED (
         b.call, true AS stands, b.fingerprint, b.ts, b.day, b.window_start, b.window_end, b.cost_nanos, b.price_id,
         b.reported_nanos, b.input, b.output, b.cache_read, b.cache_write_5m, b.cache_write_1h, b.reasoning, b.flags,
         b.standing, b.tenant, b.agent, b.roles, b.model, b.provider, b.source, b.run, b.service_tier, b.event_id, b.call_id,
-        b.tags, b.hold, b.units, b.price_context, coalesce(b.learned, ledger_knows(b.standing, b.agent, b.run, b.hold, b.tags)) AS knows
+        b.tags, b.hold, b.units, b.context, coalesce(b.learned, ledger_knows(b.standing, b.agent, b.run, b.hold, b.tags)) AS knows
     FROM booked b
     UNION ALL
     SELECT
         o.entry_id, false, o.fingerprint, o.ts, o.day, o.window_start, o.window_end, o.cost_nanos, o.price_id,
         o.reported_nanos, o.input, o.output, o.cache_read, o.cache_write_5m, o.cache_write_1h, o.reasoning, o.flags,
         o.standing, o.tenant, o.agent, o.roles, o.model, o.provider, o.source, o.run, o.service_tier, o.event_id, o.call_id,
-        o.tags, o.hold, o.units, o.price_context, ledger_knows(o.standing, o.agent, o.run, o.hold, o.tags)
+        o.tags, o.hold, o.units, o.context, ledger_knows(o.standing, o.agent, o.run, o.hold, o.tags)
     FROM observation o
     JOIN judged j ON j.row = o.ctid
     WHERE j.counts AND NOT j.conflict
@@ -72,7 +72,7 @@ best AS MATERIALIZED (
         c.call, c.stands, c.fingerprint, c.ts, c.day, c.window_start, c.window_end, c.cost_nanos, c.price_id,
         c.reported_nanos, c.input, c.output, c.cache_read, c.cache_write_5m, c.cache_write_1h, c.reasoning, c.flags,
         c.standing, c.tenant, c.agent, c.roles, c.model, c.provider, c.source, c.run, c.service_tier, c.event_id, c.call_id,
-        c.tags, c.hold, c.units, c.price_context
+        c.tags, c.hold, c.units, c.context
     FROM candidate c
     ORDER BY c.call, c.standing DESC, c.fingerprint DESC
 ),
@@ -97,7 +97,7 @@ replacement AS MATERIALIZED (
     SELECT
         w.call, w.fingerprint, w.ts, w.cost_nanos, w.price_id, w.reported_nanos, w.input, w.output, w.cache_read,
         w.cache_write_5m, w.cache_write_1h, w.reasoning, w.flags, w.standing, w.tenant, w.model, w.provider, w.source,
-        w.service_tier, w.event_id, w.call_id, w.units, w.price_context, p.nth, p.generation, b.call IS NOT NULL AS reverses,
+        w.service_tier, w.event_id, w.call_id, w.units, w.context, p.nth, p.generation, b.call IS NOT NULL AS reverses,
         CASE WHEN a.by > 0 THEN a.agent ELSE w.agent END AS agent, CASE WHEN a.by > 0 THEN a.roles ELSE w.roles END AS roles,
         CASE WHEN r.by > 0 THEN r.run ELSE w.run END AS run, CASE WHEN t.by > 0 THEN t.tags ELSE w.tags END AS tags,
         CASE WHEN h.by > 0 THEN h.hold ELSE w.hold END AS hold, CASE WHEN h.by > 0 THEN h.day ELSE w.day END AS day,
@@ -119,13 +119,13 @@ staged AS (
     INSERT INTO staging (
         entry_id, generation, fingerprint, ts, day, window_start, window_end, cost_nanos, price_id, reported_nanos, input,
         output, cache_read, cache_write_5m, cache_write_1h, reasoning, flags, standing, tenant, agent, roles, model,
-        provider, source, run, service_tier, event_id, call_id, tags, hold, units, price_context, calls, corrects, nth, learned
+        provider, source, run, service_tier, event_id, call_id, tags, hold, units, context, calls, corrects, nth, learned
     )
     SELECT
         ledger_correction_id(b.call, x.nth, 'reversal'), 0, 0, b.ts, b.day, b.window_start, b.window_end, -b.cost_nanos,
         b.price_id, -1, -b.input, -b.output, -b.cache_read, -b.cache_write_5m, -b.cache_write_1h, -b.reasoning, b.flags,
         b.standing, b.tenant, b.agent, b.roles, b.model, b.provider, b.source, b.run, b.service_tier, b.event_id, b.call_id,
-        b.tags, b.hold, ledger_negated(b.units), b.price_context, -1, b.call, x.nth, NULL::integer[]
+        b.tags, b.hold, ledger_negated(b.units), b.context, -1, b.call, x.nth, NULL::integer[]
     FROM booked b
     JOIN replacement x ON x.call = b.call
     UNION ALL
@@ -133,7 +133,7 @@ staged AS (
         ledger_correction_id(x.call, x.nth, 'replacement'), 0, 0, x.ts, x.day, x.window_start, x.window_end, x.cost_nanos,
         x.price_id, x.reported_nanos, x.input, x.output, x.cache_read, x.cache_write_5m, x.cache_write_1h, x.reasoning,
         x.flags, x.standing, x.tenant, x.agent, x.roles, x.model, x.provider, x.source, x.run, x.service_tier, x.event_id,
-        x.call_id, x.tags, x.hold, x.units, x.price_context, 1, x.call, x.nth, x.learned
+        x.call_id, x.tags, x.hold, x.units, x.context, 1, x.call, x.nth, x.learned
     FROM replacement x
 ),
 known AS (

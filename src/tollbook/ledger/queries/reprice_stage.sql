@@ -13,7 +13,7 @@ standing AS MATERIALIZED (
         coalesce(e.price_id, 0) AS price_id, coalesce(e.reported_nanos, -1) AS reported_nanos, e.input, e.output,
         e.cache_read, e.cache_write_5m, e.cache_write_1h, e.reasoning, e.flags, coalesce(e.standing, 0) AS standing,
         e.tenant, e.agent, regexp_replace(e.agent, '#[^/]*', '', 'g') AS roles, e.model, e.provider, e.source, e.run,
-        e.service_tier, e.event_id, e.call_id, e.tags, e.hold, e.units, e.price_context, e.learned, a.cost_nanos AS new_nanos,
+        e.service_tier, e.event_id, e.call_id, e.tags, e.hold, e.units, e.context, e.learned, a.cost_nanos AS new_nanos,
         a.price_id AS new_price_id, a.flags AS new_flags
     FROM asked a
     JOIN entry e ON e.ts = a.ts AND e.entry_id = a.entry_id
@@ -26,18 +26,18 @@ standing AS MATERIALIZED (
 INSERT INTO staging (
     entry_id, generation, fingerprint, ts, day, window_start, window_end, cost_nanos, price_id, reported_nanos, input,
     output, cache_read, cache_write_5m, cache_write_1h, reasoning, flags, standing, tenant, agent, roles, model, provider,
-    source, run, service_tier, event_id, call_id, tags, hold, units, price_context, calls, corrects, nth, learned
+    source, run, service_tier, event_id, call_id, tags, hold, units, context, calls, corrects, nth, learned
 )
 SELECT
     ledger_correction_id(s.call, s.nth, 'reversal'), 0, 0, s.ts, s.day, s.window_start, s.window_end, -s.cost_nanos,
     s.price_id, -1, -s.input, -s.output, -s.cache_read, -s.cache_write_5m, -s.cache_write_1h, -s.reasoning, s.flags,
     s.standing, s.tenant, s.agent, s.roles, s.model, s.provider, s.source, s.run, s.service_tier, s.event_id, s.call_id,
-    s.tags, s.hold, ledger_negated(s.units), s.price_context, -1, s.call, s.nth, NULL
+    s.tags, s.hold, ledger_negated(s.units), s.context, -1, s.call, s.nth, NULL
 FROM standing s
 UNION ALL
 SELECT
     ledger_correction_id(s.call, s.nth, 'replacement'), 0, 0, s.ts, s.day, s.window_start, s.window_end, s.new_nanos,
     s.new_price_id, s.reported_nanos, s.input, s.output, s.cache_read, s.cache_write_5m, s.cache_write_1h, s.reasoning,
     s.new_flags, s.standing, s.tenant, s.agent, s.roles, s.model, s.provider, s.source, s.run, s.service_tier, s.event_id,
-    s.call_id, s.tags, s.hold, s.units, s.price_context, 1, s.call, s.nth, s.learned
+    s.call_id, s.tags, s.hold, s.units, s.context, 1, s.call, s.nth, s.learned
 FROM standing s

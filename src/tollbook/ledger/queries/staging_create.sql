@@ -33,7 +33,7 @@ CREATE TEMP TABLE IF NOT EXISTS staging (
     tags           jsonb,
     hold           text,
     units          jsonb,
-    price_context  jsonb,
+    context        jsonb,
     group_key      uuid,
     calls          smallint NOT NULL DEFAULT 1,
     corrects       uuid,
