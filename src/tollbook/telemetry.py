@@ -113,6 +113,23 @@ class AlertSent(msgspec.Struct, frozen=True):
     detail: str
 
 
+class SourcePolled(msgspec.Struct, frozen=True):
+    """An inbox elsewhere was read: `requests` were new, and `events` of them were taken."""
+
+    source: str
+    state: str
+    requests: int
+    events: int
+    detail: str
+
+
+class SourceGap(msgspec.Struct, frozen=True):
+    """Requests may have left an inbox before they were read."""
+
+    source: str
+    detail: str
+
+
 TelemetryRecord = (
     Accepted
     | Rejected
@@ -126,6 +143,8 @@ TelemetryRecord = (
     | LoopFailed
     | AlertRaised
     | AlertSent
+    | SourcePolled
+    | SourceGap
 )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+from tollbook.app.polling import polling
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
 from tollbook.domain.errors import LedgerUnavailable, StoreError
@@ -31,6 +32,7 @@ class Drains:
             "room": self._room,
             "claims": self._claims,
             "deliveries": self._deliveries,
+            "sources": self._sources,
         }
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
 
@@ -85,6 +87,10 @@ class Drains:
 
     async def _deliveries(self) -> None:
         await self._world.deliverer().run()
+
+    async def _sources(self) -> None:
+        async with polling(self._world) as poller:
+            await poller.run()
 
     async def _stop(self) -> None:
         running, self._running = self._running, {}

@@ -2,7 +2,22 @@
 
 import typer
 
-from tollbook.cli import alert, budget, doctor, key, migrate, outbox, rebuild, serve, tenant, up, verify, webhook
+from tollbook.cli import (
+    alert,
+    budget,
+    doctor,
+    imports,
+    key,
+    migrate,
+    outbox,
+    rebuild,
+    serve,
+    source,
+    tenant,
+    up,
+    verify,
+    webhook,
+)
 from tollbook.cli import demo as demo_command
 
 
@@ -29,4 +44,6 @@ def build() -> typer.Typer:
     app.add_typer(budget.app, name="budget")
     app.add_typer(tenant.app, name="tenant")
     app.add_typer(outbox.app, name="outbox")
+    app.add_typer(imports.app, name="import")
+    app.add_typer(source.app, name="source")
     return app

@@ -7,7 +7,7 @@ PostgreSQL manual: a 16-bit field count, then each field as a 32-bit length and 
 
 import struct
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -18,6 +18,7 @@ COLUMNS = 29
 """Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
 _FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
+_MOMENT = struct.Struct(">q")
 _NULL = _LENGTH.pack(-1)
 _JSONB_VERSION = b"\x01"
 _LAYOUT = struct.pack(">h", COLUMNS)
@@ -106,3 +107,9 @@ def row_identity(row: bytes) -> tuple[bytes, int]:
     """The entry id and the fingerprint at the head of a row, the latter as PostgreSQL reads it."""
     (fingerprint,) = _LENGTH.unpack_from(row, 34)
     return row[6:22], fingerprint
+
+
+def row_moment(row: bytes) -> datetime:
+    """The event's instant, as the row has it."""
+    (micros,) = _MOMENT.unpack_from(row, 42)
+    return _PG_EPOCH + timedelta(microseconds=micros)

@@ -1,0 +1,67 @@
+"""The poller of fetched sources, as a drain runs it: what it prices with is loaded once there is something to fetch."""
+
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from tollbook.app.asgi import price_cards
+from tollbook.app.wiring import World
+from tollbook.domain.alert import Alert, AlertKind, crossing_of
+from tollbook.domain.source import Source
+from tollbook.ledger.sources import PostgresSources
+from tollbook.pipeline.polling import Poller
+from tollbook.pipeline.resolve import Resolver
+from tollbook.sources.instanode import InstanodeReader
+from tollbook.telemetry import AlertRaised
+
+_LOOK_S = 2.0
+
+
+@asynccontextmanager
+async def polling(world: World) -> AsyncIterator[Poller]:
+    """A poller under a name of its own; waits until there is a source and the configuration is known."""
+    store = PostgresSources(world.pool, world.queries)
+    while not world.directory.loaded or not await store.standings():
+        await world.clock.pause(_LOOK_S)
+    book = world.price_book()
+    await world.config.store_prices(book.digest, book.version, price_cards(book))
+    resolver = world.resolver(book)
+
+    def current() -> Resolver:
+        resolver.under(world.directory.tenancy, world.directory.budgets)
+        return resolver
+
+    async def gap(source: Source, mark: str) -> None:
+        await ring_gap(world, source, mark)
+
+    reader = InstanodeReader()
+    try:
+        yield Poller(
+            store,
+            reader,
+            world.intake(),
+            world.clock,
+            world.metrics,
+            resolver=current,
+            limits=world.intake_limits(),
+            gap=gap,
+            by=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
+        )
+    finally:
+        await reader.close()
+
+
+async def ring_gap(world: World, source: Source, mark: str) -> None:
+    """Raise the alert of a gap, once for each."""
+    text = f"source {source.name}: its inbox was full and held nothing known: older requests may be lost"
+    facts = {"source": source.name, "base": source.base, "stored_max": source.stored_max}
+    crossing = crossing_of(AlertKind.SOURCE_GAP, source.source_id, mark)
+    alert = Alert(
+        kind=AlertKind.SOURCE_GAP, tenant=source.tenant or "", crossing=crossing, mark=1, text=text, facts=facts
+    )
+    raised = await world.alerts.ring(alert, world.clock.now())
+    if raised is not None:
+        told = AlertRaised(alert.kind, alert.tenant, text, raised.alert_id, raised.deliveries, facts)
+        world.metrics.record(told)
