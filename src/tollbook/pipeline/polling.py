@@ -8,7 +8,7 @@ known by its own id, else by the id of the stored request.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from tollbook.domain.errors import RequestError, StoreError
@@ -156,7 +156,7 @@ class Poller:
         except RequestError as error:
             self._telemetry.record(Rejected(1, error.reject.value))
             return Taken(stored.id, error.reject.value, stored.body[:_BODY_KEPT_CHARS]), 0
-        resolved = self._resolver().resolve(decoded.events, decoded.indexes, sender, self._clock.now())
+        resolved = self._resolver().resolve(decoded.events, decoded.indexes, sender, self._received(stored))
         rejections = [*decoded.rejections, *resolved.rejections]
         for rejection in rejections:
             self._telemetry.record(Rejected(1, rejection.code))
@@ -168,6 +168,15 @@ class Poller:
         if rejections:
             return Taken(stored.id, rejections[0].code, stored.body[:_BODY_KEPT_CHARS]), taken
         return Taken(stored.id), taken
+
+    def _received(self, stored: Stored) -> datetime:
+        """When a request came in, by the inbox's own clock: an event without a time counts in that day."""
+        now = self._clock.now()
+        try:
+            at = datetime.fromisoformat(stored.received_at or "")
+        except ValueError:
+            return now
+        return min(at, now) if at.tzinfo else now
 
     async def _forget(self, source: Source, inbox: Inbox) -> None:
         """Forget what left the inbox long ago. An empty reading proves nothing: the provider answers so in trouble."""
