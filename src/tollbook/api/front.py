@@ -1,5 +1,6 @@
 """One application of all routes: the bare ones first, the framework behind them."""
 
+from pathlib import Path
 from typing import cast
 
 from tollbook.api.app import build_api
@@ -7,13 +8,15 @@ from tollbook.api.bare import App, Receive, Scope, Send
 from tollbook.api.bodies import Exchange
 from tollbook.api.gate_routes import GateApp
 from tollbook.api.intake import IntakeApp
+from tollbook.api.provisioning import ProvisioningApp
 from tollbook.api.services import Services
 
 
 class Front:
     """Hands each request to the application that answers its path."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, handouts: Path | None = None) -> None:
+        self._provisioning = ProvisioningApp(services, handouts)
         self._intake = IntakeApp(services)
         self._gate = GateApp(services, self._intake)
         self.api = build_api(services)
@@ -23,6 +26,8 @@ class Front:
         """Serve one request."""
         if self._intake.takes(scope["path"]):
             await self._intake(scope, receive, send)
+        elif self._provisioning.takes(scope):
+            await self._provisioning(scope, receive, send)
         elif self._gate.takes(scope):
             await self._gate(scope, receive, send)
         else:

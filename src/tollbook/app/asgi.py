@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 import msgspec
 
@@ -65,6 +66,7 @@ class Receiver:
         end_with_parent()
         configure_logs(self._settings.log_level, self._settings.log_format)
         world = self._world = await World.open(self._settings)
+        await world.require_keys()
         book = world.price_book()
         services = Services(
             directory=world.directory,
@@ -84,7 +86,8 @@ class Receiver:
             watch=world.watch(gate),
             ack=await ack_for(self._settings, world.store),
         )
-        self._front = Front(services)
+        file = self._settings.handouts_file
+        self._front = Front(services, handouts=Path(file) if file else None)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": partial(store_prices, world, price_cards(book), book),

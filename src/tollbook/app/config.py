@@ -44,12 +44,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     hold_fail_unknown: Literal["open", "closed"] = "closed"
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
+    drain_claims: Literal["session", "none"] = "session"
     alert_burn_rate_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
     alert_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=30)] = 15.0
     alert_private_networks: str = ""
     metrics_dir: str = ""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     data_dir: str = ""
+    handouts_file: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "json"
 

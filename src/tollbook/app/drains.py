@@ -49,6 +49,8 @@ class Drains:
 
     async def _claims(self) -> None:
         settings = self._world.settings
+        if settings.drain_claims == "none":
+            await self._take_all()
         while True:
             try:
                 async with ownership(settings.postgres_url, Queries(), settings.postgres_timeout_s) as claims:
@@ -58,6 +60,19 @@ class Drains:
             finally:
                 await self._stop()
             await self._world.clock.pause(_CLAIM_S)
+
+    async def _take_all(self) -> None:
+        """Drain every partition without a session for claims, which may be one connection more than there is."""
+        world = self._world
+        try:
+            while True:
+                if world.directory.loaded:
+                    for partition in range(world.directory.tenancy.partitions):
+                        if partition not in self._running:
+                            self._start(partition)
+                await world.clock.pause(_CLAIM_S)
+        finally:
+            await self._stop()
 
     async def _hold(self, claims: Ownership) -> None:
         world = self._world
