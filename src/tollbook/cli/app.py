@@ -10,6 +10,7 @@ from tollbook.cli import (
     key,
     migrate,
     outbox,
+    provision,
     rebuild,
     serve,
     source,
@@ -46,4 +47,5 @@ def build() -> typer.Typer:
     app.add_typer(outbox.app, name="outbox")
     app.add_typer(imports.app, name="import")
     app.add_typer(source.app, name="source")
+    app.add_typer(provision.app, name="provision")
     return app
