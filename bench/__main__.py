@@ -8,6 +8,7 @@ from types import ModuleType
 from bench import (
     batch_ingest,
     holds,
+    import_jsonl,
     ingest_decode,
     memory_flat,
     pricing,
@@ -29,6 +30,7 @@ MODULES: tuple[ModuleType, ...] = (
     scale,
     pricing,
     ingest_decode,
+    import_jsonl,
     sdk,
     wrap,
 )

@@ -98,7 +98,8 @@ class Writer:
                 "service_tier": "standard",
             }
             line = self._line()
-            if block == 0:
+            # The first line that has the final counts.
+            if usage["output_tokens"] == final and (block == 0 or min(final, block) < final):
                 self._count(line["timestamp"][:10], model, (asked, final, short + long, read))
             told = {**message, "content": [{"type": "text", "text": "…"}], "stop_reason": "end_turn" if last else None}
             yield {**common, "type": "assistant", "message": {**told, "usage": usage}, "requestId": request, **line}

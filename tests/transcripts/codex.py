@@ -18,14 +18,14 @@ def session_lines(start: datetime) -> Iterator[dict[str, Any]]:
         info = {"total_token_usage": _usage(total), "last_token_usage": _usage(last), "model_context_window": 272_000}
         return line("event_msg", {"type": "token_count", "info": info if total else None, "rate_limits": {}})
 
-    yield line("session_meta", {"id": "019a-session", "cwd": "/home/dev/app", "originator": "codex_cli_rs"})
-    yield line("turn_context", {"cwd": "/home/dev/app", "model": "gpt-5-codex", "approval_policy": "on-request"})
+    yield line("session_meta", {"id": "019a-session", "cwd": "/srv/dev/app", "originator": "codex_cli_rs"})
+    yield line("turn_context", {"cwd": "/srv/dev/app", "model": "gpt-5-codex", "approval_policy": "on-request"})
     yield count(None, None)
     yield count((1_000, 200, 100, 40), (1_000, 200, 100, 40))
     yield count((1_000, 200, 100, 40), (1_000, 200, 100, 40))
     yield line("response_item", {"type": "message", "role": "assistant", "content": []})
     yield count((1_500, 500, 150, 40), (500, 300, 50, 0))
-    yield line("turn_context", {"cwd": "/home/dev/app", "model": "gpt-5"})
+    yield line("turn_context", {"cwd": "/srv/dev/app", "model": "gpt-5"})
     yield count((700, 0, 70, 10), (700, 0, 70, 10))
 
 

@@ -33,6 +33,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     postgres_connections_max: Positive = 8
     postgres_timeout_s: Seconds = 30.0
+    postgres_size_warn_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
     valkey_timeout_s: Seconds = 2.0
     ack_timeout_s: Seconds = 10.0
     body_bytes_max: Positive = 4 * 1024 * 1024

@@ -41,11 +41,20 @@ class Drains:
         while True:
             try:
                 await self._world.ledger.make_room(self._world.clock.now())
+                await self._measure()
             except StoreError as trouble:
                 self._world.metrics.record(StoreTrouble("postgres", "room is made later", str(trouble)))
                 await self._world.clock.pause(_RETRY_S)
             else:
                 await self._world.clock.pause(_ROOM_S)
+
+    async def _measure(self) -> None:
+        """Say so where the database nears what its provider grants: at the limit it would be shut."""
+        warn_mb = self._world.settings.postgres_size_warn_mb
+        size_mb = await self._world.ledger.size() / 1_000_000 if warn_mb else 0
+        if warn_mb and size_mb >= warn_mb:
+            detail = f"{size_mb:.1f} MB of {warn_mb} MB: docs/sources/instanode.md says what can be dropped"
+            self._world.metrics.record(StoreTrouble("postgres", "the database is nearly full", detail))
 
     async def _claims(self) -> None:
         settings = self._world.settings

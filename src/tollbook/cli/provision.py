@@ -49,6 +49,7 @@ def describe(stack: Stack, base: str) -> str:
         # Two connections are all there are: one for the receiver, one for the drain, none for claims.
         "TOLLBOOK_POSTGRES_CONNECTIONS_MAX": "1",
         "TOLLBOOK_DRAIN_CLAIMS": "none",
+        "TOLLBOOK_POSTGRES_SIZE_WARN_MB": "9",
     }
     token = stack.webhook.token or stack.webhook.receive_url.rpartition("/")[2]
     return "\n".join([

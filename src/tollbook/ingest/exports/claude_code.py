@@ -43,7 +43,7 @@ class ClaudeCode:
         found = self._calls(fields, message, key)
         before = self._waiting.get(key)
         if before is not None:
-            # The first line's time is when the answer began; the largest counts are the last ones.
+            # The largest counts are the last ones, and their line's time is when the answer was complete.
             found = [_later(*pair) for pair in zip(before, found, strict=False)] + found[len(before) :]
         self._waiting[key] = found
         if len(self._waiting) > _WAITING_MAX:
@@ -118,9 +118,7 @@ def _key(fields: Mapping[str, Any], message: Mapping[str, Any]) -> str | None:
 
 
 def _later(first: Found, last: Found) -> Found:
-    one, other = first.fields, last.fields
-    kept = last if other["output"] >= one["output"] else first
-    return kept._replace(fields={**kept.fields, "ts": one["ts"]})
+    return last if last.fields["output"] > first.fields["output"] else first
 
 
 def _tags(fields: Mapping[str, Any]) -> dict[str, str] | None:
