@@ -9,12 +9,14 @@ from contextlib import asynccontextmanager
 from tollbook.app.asgi import price_cards
 from tollbook.app.wiring import World
 from tollbook.domain.alert import Alert, AlertKind, crossing_of
+from tollbook.domain.errors import StoreError
 from tollbook.domain.source import Source
 from tollbook.ledger.sources import PostgresSources
 from tollbook.pipeline.polling import Poller
 from tollbook.pipeline.resolve import Resolver
+from tollbook.pricing.book import PriceBook
 from tollbook.sources.instanode import InstanodeReader
-from tollbook.telemetry import AlertRaised
+from tollbook.telemetry import AlertRaised, StoreTrouble
 
 _LOOK_S = 2.0
 
@@ -23,10 +25,10 @@ _LOOK_S = 2.0
 async def polling(world: World) -> AsyncIterator[Poller]:
     """A poller under a name of its own; waits until there is a source and the configuration is known."""
     store = PostgresSources(world.pool, world.queries)
-    while not world.directory.loaded or not await store.standings():
-        await world.clock.pause(_LOOK_S)
-    book = world.price_book()
-    await world.config.store_prices(book.digest, book.version, price_cards(book))
+    book: PriceBook | None = None
+    while book is None:
+        book = await _book(world, store)
+        await world.clock.pause(0 if book else _LOOK_S)
     resolver = world.resolver(book)
 
     def current() -> Resolver:
@@ -51,6 +53,21 @@ async def polling(world: World) -> AsyncIterator[Poller]:
         )
     finally:
         await reader.close()
+
+
+async def _book(world: World, store: PostgresSources) -> PriceBook | None:
+    """What to price with, once there is something to fetch and Postgres has the prices."""
+    if not world.directory.loaded:
+        return None
+    try:
+        if not await store.standings():
+            return None
+        book = world.price_book()
+        await world.config.store_prices(book.digest, book.version, price_cards(book))
+    except StoreError as trouble:
+        world.metrics.record(StoreTrouble("postgres", "sources are polled later", str(trouble)))
+        return None
+    return book
 
 
 async def ring_gap(world: World, source: Source, mark: str) -> None:

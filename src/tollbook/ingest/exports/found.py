@@ -1,5 +1,6 @@
 """A call found in a row of a file, and the event it makes under the rules of every other event."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -104,7 +105,13 @@ class EventMaker:
     def event(self, found: Found) -> Event:
         """The event; raises `ItemRefused`."""
         fields = {name: value for name, value in found.fields.items() if value is not None}
-        event = self.native(msgspec.json.encode(fields))
+        try:
+            text = msgspec.json.encode(fields)
+        except UnicodeEncodeError as error:
+            raise ItemRefused(RejectCode.TEXT_INVALID, "a text holds a lone surrogate") from error
+        except (TypeError, OverflowError) as error:
+            raise ItemRefused(RejectCode.FIELD_INVALID, "a value that JSON cannot hold") from error
+        event = self.native(text)
         if found.seen is None and found.units is None:
             return event
         return msgspec.structs.replace(event, seen=found.seen, units=found.units)
@@ -149,6 +156,9 @@ def whole(value: object) -> int:
         exact = float(str(value))
     except ValueError as error:
         raise ItemRefused(RejectCode.FIELD_INVALID, "a count that is no number") from error
+    if math.isnan(exact):
+        # What a table that has no whole numbers with gaps writes for a gap.
+        return 0
     if not exact.is_integer():
         raise ItemRefused(RejectCode.FIELD_INVALID, "a count that is no whole number")
     return int(exact)
