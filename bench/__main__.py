@@ -8,6 +8,7 @@ from types import ModuleType
 from bench import (
     batch_ingest,
     holds,
+    import_jsonl,
     ingest_decode,
     memory_flat,
     otlp_ingest,
@@ -30,6 +31,7 @@ MODULES: tuple[ModuleType, ...] = (
     scale,
     pricing,
     ingest_decode,
+    import_jsonl,
     otlp_ingest,
     sdk,
     wrap,

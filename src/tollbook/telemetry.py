@@ -136,6 +136,23 @@ class PricesStand(msgspec.Struct, frozen=True):
     waiting: bool
 
 
+class SourcePolled(msgspec.Struct, frozen=True):
+    """An inbox elsewhere was read: `requests` were new, and `events` of them were taken."""
+
+    source: str
+    state: str
+    requests: int
+    events: int
+    detail: str
+
+
+class SourceGap(msgspec.Struct, frozen=True):
+    """Requests may have left an inbox before they were read."""
+
+    source: str
+    detail: str
+
+
 TelemetryRecord = (
     Accepted
     | Rejected
@@ -152,6 +169,8 @@ TelemetryRecord = (
     | PricesAdopted
     | PricesRefused
     | PricesStand
+    | SourcePolled
+    | SourceGap
 )
 
 

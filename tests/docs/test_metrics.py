@@ -8,7 +8,17 @@ from tests.docs.tables import table_under
 from tollbook.api.services import Backlog
 from tollbook.app.observe import Metrics
 from tollbook.ports.journal import Depth
-from tollbook.telemetry import AlertRaised, AlertSent, Drained, LoopFailed, Rejected, Settled, StoreTrouble
+from tollbook.telemetry import (
+    AlertRaised,
+    AlertSent,
+    Drained,
+    LoopFailed,
+    Rejected,
+    Settled,
+    SourceGap,
+    SourcePolled,
+    StoreTrouble,
+)
 
 TABLE = table_under("metrics.md", "Metrics")
 
@@ -24,6 +34,8 @@ def exposition() -> str:
     metrics.record(LoopFailed("test", ""))
     metrics.record(AlertRaised("alert.test", "", "", "", 0, {}))
     metrics.record(AlertSent("alert.test", "", "", "delivered", 1, ""))
+    metrics.record(SourcePolled("test", "ok", 1, 1, ""))
+    metrics.record(SourceGap("test", ""))
     return metrics.render(Backlog({0: Depth(1, 20)}, 0.5)).decode()
 
 

@@ -23,6 +23,9 @@ PERMITTED: dict[tuple[str, str], str] = {
     ("local-import", "src/tollbook/cli/main.py::main"): (
         "the bare install has the command's name but not the server: the import is what tells"
     ),
+    ("local-import", "src/tollbook/imports/pages.py::open_parquet"): (
+        "pyarrow is 50 MB of an extra that only imports of Parquet need: the import is what tells whether it is there"
+    ),
     ("sql-in-python", "src/tollbook/embedded/postgres.py::set_password"): (
         "utility statements take no parameters; run once, before anything else can connect"
     ),

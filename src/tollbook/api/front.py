@@ -1,5 +1,6 @@
 """One application of all routes: the bare ones first, the framework behind them."""
 
+from pathlib import Path
 from typing import cast
 
 from tollbook.api.app import build_api
@@ -9,13 +10,15 @@ from tollbook.api.dialect_routes import DialectApp
 from tollbook.api.gate_routes import GateApp
 from tollbook.api.intake import IntakeApp
 from tollbook.api.otlp import OtlpApp
+from tollbook.api.provisioning import ProvisioningApp
 from tollbook.api.services import Services
 
 
 class Front:
     """Hands each request to the application that answers its path."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, *, handouts: Path | None = None) -> None:
+        self._provisioning = ProvisioningApp(services, handouts)
         self._intake = IntakeApp(services)
         self._dialects = DialectApp(services, self._intake)
         self._gate = GateApp(services, self._intake)
@@ -29,6 +32,8 @@ class Front:
             await self._intake(scope, receive, send)
         elif self._otlp.takes(scope["path"]):
             await self._otlp(scope, receive, send)
+        elif self._provisioning.takes(scope):
+            await self._provisioning(scope, receive, send)
         elif self._gate.takes(scope):
             await self._gate(scope, receive, send)
         elif self._dialects.takes(scope["path"]):

@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 
 from tollbook.api.bare import Receive, Scope, Send
 from tollbook.api.front import Front
@@ -60,6 +61,7 @@ class Receiver:
         end_with_parent()
         configure_logs(self._settings.log_level, self._settings.log_format)
         world = self._world = await World.open(self._settings)
+        await world.require_keys()
         keeper = world.price_keeper()
         book = await keeper.open()
         services = Services(
@@ -87,7 +89,8 @@ class Receiver:
         )
         keeper.follow(resolver.price_by)
         keeper.follow(gate.price_by)
-        self._front = Front(services)
+        file = self._settings.handouts_file
+        self._front = Front(services, handouts=Path(file) if file else None)
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": keeper.run,

@@ -34,6 +34,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     time_zone: str = "UTC"
     postgres_connections_max: Positive = 8
     postgres_timeout_s: Seconds = 30.0
+    postgres_size_warn_mb: Annotated[int, msgspec.Meta(ge=0)] = 0
     valkey_timeout_s: Seconds = 2.0
     ack_timeout_s: Seconds = 10.0
     body_bytes_max: Positive = 4 * 1024 * 1024
@@ -56,12 +57,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     span_content: Literal["drop", "keep"] = "drop"
     drain_batch_events_max: Positive = 10_000
     drain_partitions_max: Positive = 1_024
+    drain_claims: Literal["session", "none"] = "session"
     alert_burn_rate_minutes: Annotated[int, msgspec.Meta(ge=0, le=10_080)] = 60
     alert_timeout_s: Annotated[float, msgspec.Meta(gt=0, le=30)] = 15.0
     alert_private_networks: str = ""
     metrics_dir: str = ""
     metrics_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 0
     data_dir: str = ""
+    handouts_file: str = ""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["text", "json"] = "json"
 

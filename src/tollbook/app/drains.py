@@ -3,6 +3,7 @@
 import asyncio
 from functools import partial
 
+from tollbook.app.polling import polling
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
 from tollbook.domain.errors import LedgerUnavailable, StoreError
@@ -32,6 +33,7 @@ class Drains:
             "spans": self._span_room,
             "claims": self._claims,
             "deliveries": self._deliveries,
+            "sources": self._sources,
         }
         await together(*(supervise(name, loop, world.clock, world.metrics) for name, loop in loops.items()))
 
@@ -40,6 +42,7 @@ class Drains:
         while True:
             try:
                 await self._world.ledger.make_room(self._world.clock.now())
+                await self._measure()
             except StoreError as trouble:
                 self._world.metrics.record(StoreTrouble("postgres", "room is made later", str(trouble)))
                 await self._world.clock.pause(_RETRY_S)
@@ -58,8 +61,18 @@ class Drains:
             else:
                 await world.clock.pause(_ROOM_S)
 
+    async def _measure(self) -> None:
+        """Say so where the database nears what its provider grants: at the limit it would be shut."""
+        warn_mb = self._world.settings.postgres_size_warn_mb
+        size_mb = await self._world.ledger.size() / 1_000_000 if warn_mb else 0
+        if warn_mb and size_mb >= warn_mb:
+            detail = f"{size_mb:.1f} MB of {warn_mb} MB: docs/sources/instanode.md says what can be dropped"
+            self._world.metrics.record(StoreTrouble("postgres", "the database is nearly full", detail))
+
     async def _claims(self) -> None:
         settings = self._world.settings
+        if settings.drain_claims == "none":
+            await self._take_all()
         while True:
             try:
                 async with ownership(settings.postgres_url, Queries(), settings.postgres_timeout_s) as claims:
@@ -69,6 +82,19 @@ class Drains:
             finally:
                 await self._stop()
             await self._world.clock.pause(_CLAIM_S)
+
+    async def _take_all(self) -> None:
+        """Drain every partition without a session for claims, which may be one connection more than there is."""
+        world = self._world
+        try:
+            while True:
+                if world.directory.loaded:
+                    for partition in range(world.directory.tenancy.partitions):
+                        if partition not in self._running:
+                            self._start(partition)
+                await world.clock.pause(_CLAIM_S)
+        finally:
+            await self._stop()
 
     async def _hold(self, claims: Ownership) -> None:
         world = self._world
@@ -98,6 +124,10 @@ class Drains:
 
     async def _deliveries(self) -> None:
         await self._world.deliverer().run()
+
+    async def _sources(self) -> None:
+        async with polling(self._world) as poller:
+            await poller.run()
 
     async def _stop(self) -> None:
         running, self._running = self._running, {}

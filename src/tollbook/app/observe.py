@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from structlog.typing import Processor
 
 from tollbook.api.services import Backlog
+from tollbook.domain.source import SourceState
 from tollbook.telemetry import (
     VERDICTS,
     Accepted,
@@ -27,6 +28,8 @@ from tollbook.telemetry import (
     Rebuilt,
     Rejected,
     Settled,
+    SourceGap,
+    SourcePolled,
     StoreTrouble,
     TelemetryRecord,
     Throttled,
@@ -175,6 +178,15 @@ class Metrics:
         self.alert_attempts = Counter(
             "tollbook_alert_deliveries", "Attempts to deliver an alert, by outcome", ["outcome"], registry=registry
         )
+        self.source_polls = Counter(
+            "tollbook_source_polls", "Readings of an inbox, by what they found", ["source", "state"], registry=registry
+        )
+        self.source_requests = Counter(
+            "tollbook_source_requests", "New requests found in an inbox", ["source"], registry=registry
+        )
+        self.source_gaps = Counter(
+            "tollbook_source_gaps", "Times that an inbox may have dropped requests", ["source"], registry=registry
+        )
 
         self.prices = _PriceMetrics(registry)
 
@@ -212,14 +224,12 @@ class Metrics:
             case Rebuilt(partition, days, seconds):
                 self.rebuilds.inc()
                 self._log.warning("counters rebuilt", partition=partition, days=days, seconds=round(seconds, 3))
-            case StoreTrouble(store, what, detail):
-                self.troubles.labels(store).inc()
-                self._log.warning("store trouble", store=store, what=what, detail=detail[:300])
-            case LoopFailed(loop, detail):
-                self.loop_failures.labels(loop).inc()
-                self._log.error("loop failed", loop=loop, detail=detail[:2000])
+            case StoreTrouble() | LoopFailed():
+                self._record_failure(happened)
             case AlertRaised() | AlertSent() | PricesAdopted() | PricesRefused() | PricesStand():
                 self._record_told(happened)
+            case SourcePolled() | SourceGap():
+                self._record_source(happened)
             case _ as never:
                 assert_never(never)
 
@@ -252,6 +262,24 @@ class Metrics:
             self._log.warning("alert is sent later", **told)
         else:
             self._log.info("alert delivered", **told)
+
+    def _record_failure(self, happened: StoreTrouble | LoopFailed) -> None:
+        if isinstance(happened, StoreTrouble):
+            self.troubles.labels(happened.store).inc()
+            self._log.warning("store trouble", store=happened.store, what=happened.what, detail=happened.detail[:300])
+            return
+        self.loop_failures.labels(happened.loop).inc()
+        self._log.error("loop failed", loop=happened.loop, detail=happened.detail[:2000])
+
+    def _record_source(self, happened: SourcePolled | SourceGap) -> None:
+        if isinstance(happened, SourceGap):
+            self.source_gaps.labels(happened.source).inc()
+            self._log.error("events may be lost", source=happened.source, detail=happened.detail)
+            return
+        self.source_polls.labels(happened.source, happened.state).inc()
+        self.source_requests.labels(happened.source).inc(happened.requests)
+        if happened.state != SourceState.OK:
+            self._log.warning("source", source=happened.source, state=happened.state, detail=happened.detail[:300])
 
     def _record_drained(self, drained: Drained) -> None:
         self.drained["new"].inc(drained.new)

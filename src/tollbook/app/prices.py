@@ -71,6 +71,12 @@ def compiled_again(kept: KeptBook, ceiling: Ceiling) -> PriceBook:
     return compile_book(data, unpriced=ceiling, version=kept.version, own=read_overrides(kept.overrides))
 
 
+async def book_in_force(store: PriceStore, ceiling: Ceiling) -> PriceBook | None:
+    """The book that receivers price by, for whoever else prices; None before the first one is in force."""
+    kept = await store.in_force()
+    return None if kept is None else await asyncio.to_thread(compiled_again, kept, ceiling)
+
+
 def price_cards(book: PriceBook) -> list[PriceCard]:
     """Every rate card of a book as the ledger keeps it."""
     return [PriceCard(row.price_id, row.provider, row.model, msgspec.json.encode(row).decode()) for row in book.rows()]

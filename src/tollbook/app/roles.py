@@ -82,6 +82,7 @@ async def _drain(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     world = await World.open(settings, books=True)
+    await world.require_keys()
     if settings.metrics_port:
         start_http_server(settings.metrics_port, settings.host, world.metrics.registry)
     draining = asyncio.create_task(Drains(world).run(), name="drains")

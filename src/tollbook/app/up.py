@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ import msgspec
 import uvloop
 
 from tollbook.app.config import Settings
+from tollbook.app.handouts import hand_out, keep_secret
 from tollbook.app.wiring import World
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError, StoreError
@@ -28,6 +28,8 @@ from tollbook.pipeline.directory import mint_key, mint_token
 from tollbook.pipeline.resolve import DEFAULT_SOURCE
 
 ACCESS_FILE = "access.json"
+HANDOUTS_FILE = "handouts.json"
+LOOPBACKS = ("127.0.0.1", "localhost", "::1")
 PARTITIONS = 1
 """One machine has one drain: more partitions would only make its batches smaller."""
 _READY_S = 60.0
@@ -56,11 +58,7 @@ class Access(msgspec.Struct, frozen=True):
 
     def write(self, data: Path) -> None:
         """Replace the file in one step."""
-        path = data / ACCESS_FILE
-        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
-        fresh.touch(mode=0o600)
-        fresh.write_bytes(msgspec.json.format(msgspec.json.encode(self)))
-        fresh.rename(path)
+        keep_secret(data / ACCESS_FILE, self)
 
 
 class Child:
@@ -121,8 +119,10 @@ class Child:
 class Up:
     """Everything that `tollbook up` runs."""
 
-    def __init__(self, data: Path, settings: Settings) -> None:
+    def __init__(self, data: Path, settings: Settings, *, provisions: bool = True) -> None:
         self._data = data
+        # What needs no key must not be reached from elsewhere.
+        self._provisions = provisions and settings.host in LOOPBACKS
         self._settings = settings
         # A plain flag: a handler that interrupts a lock's owner, as a second Ctrl-C does, would wait for it for ever.
         self._stopping = False
@@ -150,6 +150,7 @@ class Up:
                 valkey_url=valkey.url,
                 metrics_dir=str(metrics),
                 data_dir=str(self._data),
+                handouts_file=str(self._data / HANDOUTS_FILE) if self._provisions else "",
             )
             self.access = uvloop.run(prepare(settings, self._data))
             self.children = [Child(role, settings, self._data / f"{role}.log") for role in ("drain", "serve")]
@@ -219,6 +220,8 @@ async def prepare(settings: Settings, data: Path) -> Access:
             await world.close()
     else:
         key, token = before.admin_key, before.webhook.rpartition("/")[2]
+    if settings.handouts_file:
+        await hand_out(settings, Path(settings.handouts_file))
     access = Access(
         api=api,
         webhook=f"{api}/webhook/receive/{token}",

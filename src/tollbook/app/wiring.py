@@ -1,5 +1,6 @@
 """Where the rooms are put together: one object a process, nothing global."""
 
+import contextlib
 from typing import Self
 
 import asyncpg
@@ -15,6 +16,7 @@ from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
 from tollbook.app.prices import PriceKeeper
 from tollbook.domain.budget import Fail
+from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
 from tollbook.enforcement.gate import Gate, GateSettings
@@ -26,6 +28,7 @@ from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.connection import PackingConnection
 from tollbook.journal.holds import ValkeyHolds
 from tollbook.journal.keys import Keys
+from tollbook.journal.readers import probe
 from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
@@ -100,6 +103,11 @@ class World:
         await self.sender.close()
         await self.store.aclose()
         self.pool.terminate()
+
+    async def require_keys(self) -> None:
+        """Raise `ConfigError` where Valkey is there and does not let us write under our prefix."""
+        with contextlib.suppress(JournalUnavailable):
+            await probe(self.store, self.keys)
 
     def intake_limits(self) -> IntakeLimits:
         """Bounds at the door under these settings."""

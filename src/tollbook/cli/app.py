@@ -6,13 +6,16 @@ from tollbook.cli import (
     alert,
     budget,
     doctor,
+    imports,
     key,
     migrate,
     outbox,
     price,
+    provision,
     rebuild,
     reprice,
     serve,
+    source,
     source_test,
     tenant,
     up,
@@ -47,7 +50,8 @@ def build() -> typer.Typer:
     app.add_typer(tenant.app, name="tenant")
     app.add_typer(price.app, name="price")
     app.add_typer(outbox.app, name="outbox")
-    source = typer.Typer(help="Other systems whose calls are taken in.", no_args_is_help=True)
-    source.command("test")(source_test.show)
-    app.add_typer(source, name="source")
+    source.app.command("test")(source_test.show)
+    app.add_typer(imports.app, name="import")
+    app.add_typer(source.app, name="source")
+    app.add_typer(provision.app, name="provision")
     return app

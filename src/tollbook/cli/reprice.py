@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tollbook.app.prices import compiled_again
+from tollbook.app.prices import book_in_force
 from tollbook.app.wiring import World, ceiling_of
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
@@ -52,10 +52,9 @@ def reprice(
 async def _reprice(
     world: World, within: Range, windows: Windows, *, dry: bool
 ) -> tuple[dict[tuple[str, str], Change], int, int]:
-    kept = await world.prices.in_force()
-    if kept is None:
+    book = await book_in_force(world.prices, ceiling_of(world.settings))
+    if book is None:
         raise ConfigError("no price book is in force yet: start a receiver first")
-    book = compiled_again(kept, ceiling_of(world.settings))
     use, partitions = world.reprice(book), range(world.directory.tenancy.partitions)
     changes: dict[tuple[str, str], Change] = {}
     written = left = 0

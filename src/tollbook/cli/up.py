@@ -14,6 +14,7 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Where to keep everything.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port of the API.", show_default="8787")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON once ready.")] = False,
+    provision: Annotated[bool, typer.Option(help="Serve /webhook/new, /cache/new and /db/new to this machine.")] = True,
 ) -> None:
     """Run the whole ledger on this machine: PostgreSQL, Valkey, the API and the drain. Ctrl-C stops it."""
     settings = Settings.from_environment()
@@ -21,7 +22,7 @@ def up(
         settings = msgspec.structs.replace(settings, data_dir=str(data))
     if port is not None:
         settings = msgspec.structs.replace(settings, port=port)
-    everything = Up(settings.data_path().absolute(), settings)
+    everything = Up(settings.data_path().absolute(), settings, provisions=provision)
     everything.stop_on_signals()
     with everything.running() as access:
         if not everything.stopping:

@@ -24,6 +24,7 @@ class AlertKind(StrEnum):
     THROTTLE_SET = "throttle.set"
     THROTTLE_CLEARED = "throttle.cleared"
     UNPRICED = "model.unpriced"
+    SOURCE_GAP = "source.gap"
     TEST = "alert.test"
 
 

@@ -7,7 +7,7 @@ PostgreSQL manual: a 16-bit field count, then each field as a 32-bit length and 
 
 import struct
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 
@@ -24,6 +24,7 @@ COLUMNS = len(COLUMN_NAMES)
 """Fields of a row, which its first two bytes tell: the number of the layout. A changed layout has another count."""
 _FIXED = struct.Struct(">h i16s ii iI iq ii iq iq iq iq iq ii ii ii ii ii ii ih ii".replace(" ", ""))
 _LENGTH = struct.Struct(">i")
+_MOMENT = struct.Struct(">q")
 _NULL = _LENGTH.pack(-1)
 NOTHING_OBSERVED = _NULL + _NULL + _NULL
 _JSONB_VERSION = b"\x01"
@@ -134,3 +135,9 @@ def row_identity(row: bytes) -> tuple[bytes, int]:
 def row_standing(row: bytes) -> int:
     """The standing of a row's observation (`domain.observation.standing_of`)."""
     return int(_LENGTH.unpack_from(row, _FIXED.size - 4)[0])
+
+
+def row_moment(row: bytes) -> datetime:
+    """The event's instant, as the row has it."""
+    (micros,) = _MOMENT.unpack_from(row, 42)
+    return _PG_EPOCH + timedelta(microseconds=micros)

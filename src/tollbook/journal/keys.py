@@ -9,6 +9,15 @@ class Keys:
     def __init__(self, prefix: str = "") -> None:
         self._prefix = prefix
 
+    @property
+    def prefix(self) -> str:
+        """What stands before every key."""
+        return self._prefix
+
+    def probe(self) -> str:
+        """A key that is written and deleted at start, to see whether that is permitted."""
+        return f"{self._prefix}tollbook:probe"
+
     def of(self, partition: int, name: str) -> str:
         """A key of the partition: epoch, journal, state, limits, open, meters or clock."""
         return f"{self._prefix}tollbook:{{{partition}}}:{name}"

@@ -162,27 +162,32 @@ class PostgresTurn:
 
     async def insert(self, alerts: Sequence[Alert], now: datetime) -> list[Raised]:
         """Keep alerts that are not there yet, with a delivery for each hook that wants them."""
-        columns = columns_of(
-            (
-                (
-                    alert.kind.value,
-                    alert.tenant,
-                    UUID(bytes=alert.crossing),
-                    alert.mark,
-                    alert.text,
-                    facts_text(alert.facts),
-                )
-                for alert in alerts
-            ),
-            6,
-        )
-        rows = await self._fetch("alert_insert", *columns, now)
-        kept = {(row["crossing"].bytes, row["mark"]): row for row in rows}
-        found = [(alert, kept.get((alert.crossing, alert.mark))) for alert in alerts]
-        return [Raised(str(row["alert_id"]), alert, row["deliveries"]) for alert, row in found if row is not None]
+        return await kept(self._connection, self._sql["alert_insert"], alerts, now)
 
     async def _fetch(self, name: str, *args: object) -> list[asyncpg.Record]:
         return list(await self._connection.fetch(self._sql[name], *args))
+
+
+async def kept(connection: Connection, statement: str, alerts: Sequence[Alert], now: datetime) -> list[Raised]:
+    """Keep alerts by a statement; those that are new."""
+    columns = columns_of(
+        (
+            (
+                alert.kind.value,
+                alert.tenant,
+                UUID(bytes=alert.crossing),
+                alert.mark,
+                alert.text,
+                facts_text(alert.facts),
+            )
+            for alert in alerts
+        ),
+        6,
+    )
+    rows = await connection.fetch(statement, *columns, now)
+    by_key = {(row["crossing"].bytes, row["mark"]): row for row in rows}
+    found = [(alert, by_key.get((alert.crossing, alert.mark))) for alert in alerts]
+    return [Raised(str(row["alert_id"]), alert, row["deliveries"]) for alert, row in found if row is not None]
 
 
 def columns_of(rows: Iterable[tuple[object, ...]], count: int) -> list[list[object]]:

@@ -9,10 +9,10 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.alert import Alert, Facts
-from tollbook.ledger.alert_turn import PostgresTurn, facts_text
+from tollbook.ledger.alert_turn import PostgresTurn, facts_text, kept
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
-from tollbook.ports.alerts import AlertRow, Answer, Claimed, Delivery, DeliveryState, Hook, Place
+from tollbook.ports.alerts import AlertRow, Answer, Claimed, Delivery, DeliveryState, Hook, Place, Raised
 
 _EVERYONE = ""
 _NEWEST = Place(datetime(9999, 12, 31, tzinfo=UTC), str(UUID(int=(1 << 128) - 1)))
@@ -91,6 +91,12 @@ class PostgresAlerts:
     async def remove_hook(self, hook_id: str) -> bool:
         """Forget a hook and its deliveries; False where there is none."""
         return await self._execute("alert_hook_remove", hook_id) == "DELETE 1"
+
+    async def ring(self, alert: Alert, now: datetime) -> Raised | None:
+        """Keep one alert outside any turn, for every hook that wants it; None where it has rung already."""
+        async with connection_of(self._pool) as connection, connection.transaction():
+            raised = await kept(connection, self._sql["alert_insert"], [alert], now)
+        return raised[0] if raised else None
 
     async def insert_test(self, hook_id: str, alert: Alert, now: datetime, *, due_at: datetime) -> str | None:
         """Keep an alert for one hook only, to be sent at an instant; its id, or None without such a hook in use."""

@@ -150,6 +150,11 @@ class PostgresLedger:
             )
         return int(status.rpartition(" ")[2])
 
+    async def size(self) -> int:
+        """How many bytes the database takes."""
+        async with connection_of(self._pool) as connection:
+            return int(await connection.fetchval(self._sql["database_size"]))
+
     async def make_room(self, at: datetime) -> None:
         """Create the partitions that entries and identities around `at` need, and drop expired identities."""
         async with connection_of(self._pool) as connection:

@@ -197,6 +197,10 @@ class AlertStore(Protocol):
         """Forget a hook and its deliveries; False where there is none."""
         ...
 
+    async def ring(self, alert: Alert, now: datetime) -> Raised | None:
+        """Keep one alert outside any turn, for every hook that wants it; None where it has rung already."""
+        ...
+
     async def insert_test(self, hook_id: str, alert: Alert, now: datetime, *, due_at: datetime) -> str | None:
         """Keep an alert for one hook only, to be sent at an instant; its id, or None without such a hook in use."""
         ...

@@ -119,6 +119,10 @@ class Ledger(Protocol):
         """Forget some totals of meters long closed, and of runs long still; how many."""
         ...
 
+    async def size(self) -> int:
+        """How many bytes the database takes."""
+        ...
+
     async def make_room(self, at: datetime) -> None:
         """Create the partitions that entries and identities around `at` need, and drop expired identities."""
         ...

@@ -1,0 +1,1 @@
+"""Files of other programs, read piece by piece into pages of events."""

@@ -1,0 +1,1 @@
+"""Providers whose inboxes are fetched and whose services are provisioned, over HTTP."""

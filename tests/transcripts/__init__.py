@@ -1,0 +1,1 @@
+"""Transcripts as Claude Code and Codex write them, made from a seed."""
