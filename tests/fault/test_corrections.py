@@ -94,9 +94,7 @@ class Seen:
         equations = await self.check_drained()
         async with self.world() as world:
             assert [one for one in equations if one.outcome is Outcome.DIFFERS] == []
-            rows = await self._rows(
-                world, "SELECT agent, calls::int, cost_nanos::int FROM rollup_hour WHERE calls <> 0"
-            )
+            rows = await self._rows(world, "SELECT agent, calls, cost_nanos FROM rollup_hour WHERE calls <> 0")
             sums = {agent: 0 for agent, _, _ in rows}
             for agent, calls, nanos in rows:
                 assert nanos == calls * self.nanos_each

@@ -13,7 +13,7 @@ from tests.fault.shared import Shared, eventually, more_acked
 FLUSHES = 20
 # The drain notices within its tick of a second and rebuilds in milliseconds; the rest is for a busy machine.
 BACK_S = 20.0
-_TENANT_COLUMN, _EVENT_ID_COLUMN, _COLUMNS = 17, 25, 29
+_TENANT_COLUMN, _EVENT_ID_COLUMN, _COLUMNS = 18, 26, 33
 
 
 def flush(valkey: redis.Redis, partitions: int) -> set[tuple[str, str]]:

@@ -14,16 +14,13 @@ from tollbook.domain.agent import SEGMENTS_MAX
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event, Observer, Seen
 from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.observation import UNKNOWN_AGENT, is_telling
 from tollbook.ingest.item import reader_for
 from tollbook.ingest.origin import Origin
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.usage.fields import decimal, decimal_text
 from tollbook.usage.outcome import UsageRead
 
-UNKNOWN_AGENT = "unknown"
-"""The agent of a call whose source names none: it is counted, and any other observation knows better."""
-
-_NAMING_CHARS_MIN = 12
 _SECONDS_FROM = 1_000_000_000
 """Moments before September 2001 are no times of a call: servers that keep none write 0."""
 
@@ -78,7 +75,7 @@ class Maker:
         response_id = self._response_id(call.found) if call.is_named else None
         main = not suffix
         given = call.id or self._given_id(index)
-        event_id = given or (response_id if response_id is not None and is_naming(response_id) else None)
+        event_id = given or (response_id if response_id is not None and is_telling(response_id) else None)
         cost = call.cost_usd if main and call.cost_usd is not None else found.cost_usd
         draft: dict[str, Any] = {
             "tenant": call.tenant or origin.tenant or call.derived_tenant,
@@ -124,11 +121,6 @@ class Maker:
         if units and max(units.values()) > self.limits.tokens_max:
             raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"a unit counts more than {self.limits.tokens_max}")
         return units
-
-
-def is_naming(provider_id: str) -> bool:
-    """Whether an id is long enough to name one call alone: some servers count `chatcmpl-1` and on from each start."""
-    return len(provider_id.rpartition("-")[2].rpartition("_")[2]) >= _NAMING_CHARS_MIN
 
 
 def agent_of(name: object) -> str | None:

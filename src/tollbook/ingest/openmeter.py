@@ -10,13 +10,14 @@ import msgspec
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.observation import UNKNOWN_AGENT
 from tollbook.ingest import cloudevents
 from tollbook.ingest.cloudevents import Envelope
 from tollbook.ingest.decoded import Decoded
 from tollbook.ingest.foreign import Fields
 from tollbook.ingest.item import reader_for
 from tollbook.ingest.mapping import Mapping
-from tollbook.ingest.observed import UNKNOWN_AGENT, agent_of
+from tollbook.ingest.observed import agent_of
 from tollbook.ingest.origin import Origin
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.wire import KINDS

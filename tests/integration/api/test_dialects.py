@@ -66,7 +66,8 @@ def test_headers_say_who_called_and_a_payload_says_it_first(world: World) -> Non
         "accepted": 1,
         "rejected": [],
     }
-    envelope = {"tenant": "acme", "agent": "planner/writer", "run": "r-2", "call": "c-2", "response": ANSWER}
+    other = {**ANSWER, "id": "chatcmpl-Xw3Kp8vRtY5mNq7L"}
+    envelope = {"tenant": "acme", "agent": "planner/writer", "run": "r-2", "call": "c-2", "response": other}
     assert world.ask("POST", "/v1/usage/openai?agent=none&tenant=other", key, json=envelope).status_code == 202
     found = {entry["id"]: entry for entry in entries(world)}
     assert (found["c-1"]["agent"], found["c-1"]["run"]) == ("planner", "r-1")

@@ -3,7 +3,7 @@
 import pytest
 
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.observed import agent_of, is_naming, moment, tags_of
+from tollbook.ingest.observed import agent_of, moment, tags_of
 from tollbook.ingest.origin import origin_of
 
 
@@ -37,12 +37,6 @@ def test_tags_that_do_not_fit_are_cut_or_left_out() -> None:
     tags = {"long": "x" * 300, "": "x", "k" * 65: "x", "bad": "a\x00", "none": None, "list": [1], "n": 7, "blank": " "}
     assert tags_of(tags, limits) == {"long": "x" * 256, "n": "7"}
     assert len(tags_of({str(number): "x" for number in range(99)}, limits)) == limits.tags_max
-
-
-def test_short_and_counting_ids_name_nothing() -> None:
-    assert is_naming("msg_01XFDUDYJgAACzvnptvVoYEL")
-    assert not is_naming("chatcmpl-123")
-    assert not is_naming("")
 
 
 @pytest.mark.parametrize("value", [True, None, "", "soon", 0, -5, 10**18, [], float("inf"), float("nan")])

@@ -4,9 +4,7 @@ import re
 from collections.abc import Iterable
 
 from tollbook.domain.agent import SEGMENTS_MAX
-
-UNKNOWN_AGENT = "unknown"
-"""What stands where nothing is known of the agent; it never takes the place of a known one."""
+from tollbook.domain.observation import UNKNOWN_AGENT
 
 PATH_CHARS_MAX = 256
 _SEGMENT_CHARS_MAX = 64

@@ -7,11 +7,12 @@ import msgspec
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event, Observer
 from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.observation import UNKNOWN_AGENT
 from tollbook.ingest.otel import claude_code, codex
 from tollbook.ingest.otel.claims import Mapping, tenant_of
 from tollbook.ingest.otel.events import Place, event_of
 from tollbook.ingest.otel.genai import MODEL, PROVIDER
-from tollbook.ingest.otel.paths import UNKNOWN_AGENT, joined
+from tollbook.ingest.otel.paths import joined
 from tollbook.ingest.otel.reading import Call, plain, text, usd_text
 from tollbook.ingest.otel.signals import Point
 from tollbook.ingest.refusal import ItemRefused

@@ -3,10 +3,11 @@
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
+from tollbook.domain.observation import UNKNOWN_AGENT
 from tollbook.ingest.otel import claude_code, codex, genai
 from tollbook.ingest.otel.claims import Mapping, tenant_of
 from tollbook.ingest.otel.events import Place, event_of
-from tollbook.ingest.otel.paths import UNKNOWN_AGENT, joined
+from tollbook.ingest.otel.paths import joined
 from tollbook.ingest.otel.reading import Call, plain, text
 from tollbook.ingest.otel.signals import LogRecord
 from tollbook.ingest.otel.spans import tags_of

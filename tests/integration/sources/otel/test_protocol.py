@@ -202,12 +202,24 @@ def test_without_a_place_for_spans_sums_are_asked_for_again(world: World) -> Non
     real = world.services.traces
     world.services.traces = without_postgres(world)
     usage = {"gen_ai.request.model": "m-1", "gen_ai.usage.input_tokens": 70}
-    answer = export(world, key, agent(1, "planner", **usage), chat(2))
+    answer = export(world, key, agent(1, "planner", **usage))
     assert (answer.status_code, answer.json()["code"]) == (503, 14)
+    assert entries(world, key) == []
     world.services.traces = real
     assert export(world, key, agent(1, "planner", **usage)).status_code == 200
-    rows = entries(world, key)
-    assert sorted(row["input"] for row in rows) == [70, 100]
+    assert [row["input"] for row in entries(world, key)] == [70]
+
+
+def test_without_a_place_for_spans_the_parts_of_a_sum_are_counted_and_it_is_not(world: World) -> None:
+    """They are kept although their request is refused; the sum, asked for again, only repeats them."""
+    key = world.key()
+    real = world.services.traces
+    world.services.traces = without_postgres(world)
+    usage = {"gen_ai.request.model": "m-1", "gen_ai.usage.input_tokens": 70}
+    assert export(world, key, agent(1, "planner", **usage), chat(2)).status_code == 503
+    world.services.traces = real
+    assert export(world, key, agent(1, "planner", **usage)).status_code == 200
+    assert [row["input"] for row in entries(world, key)] == [100]
 
 
 def test_what_was_said_is_not_kept_and_what_is_long_is_cut(world: World) -> None:
