@@ -4,16 +4,15 @@ import re
 from typing import NamedTuple
 
 from tollbook.api.auth import authenticate, require_sender
-from tollbook.api.bare import JSON, READ, Disconnected, Receive, Scope, Send, answer, read_body, text_of
-from tollbook.api.bodies import Exchange
+from tollbook.api.bare import JSON, Disconnected, Receive, Scope, Send, answer, read_body, text_of
 from tollbook.api.intake import IntakeApp, Taken, origin_for, request_id_of, shown
-from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
+from tollbook.api.problems import Problem
+from tollbook.api.refusing import problem_of, refuse
 from tollbook.api.services import Services
 from tollbook.domain.errors import RequestError, StoreError
 from tollbook.ingest.origin import Origin
 from tollbook.ingest.registry import Decode, mapped_dialect, openmeter_dialect, usage_dialect
 from tollbook.pipeline.resolve import Sender
-from tollbook.telemetry import Rejected
 
 USAGE_PATH, MAPPED_PATH = "/v1/usage/", "/v1/mapped/"
 LITELLM_PATH, OPENMETER_PATH = "/v1/litellm", "/api/v1/events"
@@ -44,22 +43,15 @@ class DialectApp:
         except Disconnected:
             return
         except Problem as problem:
-            headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
-            if READ not in scope:
-                send = Exchange(scope, receive, send).send
-            await answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
+            await refuse(scope, receive, send, problem)
         else:
             await answer(send, reply.status, JSON, reply.body, reply.headers)
 
     async def _reply_to(self, scope: Scope, receive: Receive) -> _Reply:
         try:
             return await self._taken(scope, receive)
-        except RequestError as error:
-            status = error.status if error.status != 400 else REJECT_STATUS.get(error.reject, 400)
-            self._services.telemetry.record(Rejected(1, error.reject.value))
-            raise Problem(status, error.reject.value, error.detail) from error
-        except StoreError as trouble:
-            raise unavailable(str(trouble), trouble.code) from trouble
+        except (RequestError, StoreError) as error:
+            raise problem_of(error, self._services.telemetry) from error
 
     async def _taken(self, scope: Scope, receive: Receive) -> _Reply:
         if scope["method"] != "POST":

@@ -15,9 +15,9 @@ from uuid import UUID
 import msgspec
 
 from tollbook.api.auth import authenticate, require_sender
-from tollbook.api.bare import JSON, READ, Disconnected, Receive, Scope, Send, answer, read_body, text_of
-from tollbook.api.bodies import Exchange
-from tollbook.api.problems import MEDIA_TYPE, REJECT_STATUS, Problem, unavailable
+from tollbook.api.bare import JSON, Disconnected, Receive, Scope, Send, answer, read_body, text_of
+from tollbook.api.problems import REJECT_STATUS, Problem, unavailable
+from tollbook.api.refusing import problem_of, refuse
 from tollbook.api.services import Services
 from tollbook.domain.errors import JournalUnavailable, RequestError, StoreError
 from tollbook.domain.event import Event, Rejection
@@ -70,10 +70,7 @@ class IntakeApp:
         except Disconnected:
             return
         except Problem as problem:
-            headers = {name.encode(): value.encode() for name, value in problem.headers.items()}
-            if READ not in scope:
-                send = Exchange(scope, receive, send).send
-            await answer(send, problem.status, MEDIA_TYPE, problem.body(), headers)
+            await refuse(scope, receive, send, problem)
         else:
             await answer(send, status, JSON, body)
 
@@ -82,12 +79,8 @@ class IntakeApp:
             if scope["path"] == EVENTS_PATH:
                 return await self._events(scope, receive)
             return await self._webhook(scope, receive)
-        except RequestError as error:
-            status = error.status if error.status != 400 else REJECT_STATUS.get(error.reject, 400)
-            self._services.telemetry.record(Rejected(1, error.reject.value))
-            raise Problem(status, error.reject.value, error.detail) from error
-        except StoreError as trouble:
-            raise unavailable(str(trouble), trouble.code) from trouble
+        except (RequestError, StoreError) as error:
+            raise problem_of(error, self._services.telemetry) from error
 
     async def _events(self, scope: Scope, receive: Receive) -> tuple[int, bytes]:
         if scope["method"] != "POST":

@@ -18,7 +18,8 @@ from tollbook.api.auth import authenticate, require_sender
 from tollbook.api.bare import JSON, READ, Disconnected, Receive, Scope, Send, answer, read_body, text_of
 from tollbook.api.bodies import Exchange
 from tollbook.api.intake import IntakeApp
-from tollbook.api.problems import REJECT_STATUS, Problem, unavailable
+from tollbook.api.problems import Problem, unavailable
+from tollbook.api.refusing import problem_of
 from tollbook.api.services import Services
 from tollbook.domain.errors import RejectCode, RequestError, StoreError
 from tollbook.domain.event import Event, Rejection
@@ -95,12 +96,8 @@ class OtlpApp:
             plain = self._inflated(body, text_of(headers, b"content-encoding"), media)
             found = await self._signals[scope["path"]](plain, media == "application/json", sender)
             rejections = await self._keep(found, sender, ack)
-        except RequestError as error:
-            status = error.status if error.status != 400 else REJECT_STATUS.get(error.reject, 400)
-            self._services.telemetry.record(Rejected(1, error.reject.value))
-            raise Problem(status, error.reject.value, error.detail) from error
-        except StoreError as trouble:
-            raise unavailable(str(trouble), trouble.code) from trouble
+        except (RequestError, StoreError) as error:
+            raise problem_of(error, self._services.telemetry) from error
         if found.postponed:
             detail = "sums of agents cannot be told from those of their parts while spans are not kept"
             raise unavailable(detail, "ledger_unavailable")

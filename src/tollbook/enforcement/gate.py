@@ -2,9 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, Protocol, assert_never
+from typing import NamedTuple, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -25,8 +25,8 @@ from tollbook.enforcement.unsure import SettledTotals, decide_from_ledger, unkno
 from tollbook.enforcement.views import admitted, busy, refused
 from tollbook.ports.clock import Clock
 from tollbook.ports.holds import BudgetsCopy, HoldAnswer, HoldCode, HoldRequest, Holds, HoldState, HoldView
+from tollbook.ports.prices import Prices
 from tollbook.ports.totals import Totals
-from tollbook.pricing.quote import TokenRates
 from tollbook.telemetry import Decided, StoreTrouble, Telemetry
 
 LEASE_SHARE = 8
@@ -37,23 +37,6 @@ _EXPIRING_MAX = 512
 """At 64 a call this ends 32,000 holds that are due."""
 _AGAIN_MS = 50
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Prices(Protocol):
-    """What the gate asks of a price book."""
-
-    def rates(
-        self,
-        provider: str | None,
-        model: str,
-        service_tier: str | None,
-        at: datetime,
-        *,
-        tenant: str | None = None,
-        context: Mapping[str, str] | None = None,
-    ) -> TokenRates:
-        """The rates of a call; never None: an unknown model has the ceiling's."""
-        ...
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):

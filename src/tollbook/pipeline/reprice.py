@@ -13,8 +13,9 @@ import msgspec
 
 from tollbook.domain.errors import UnitsRefused
 from tollbook.domain.limits import IntakeLimits
-from tollbook.pipeline.resolve import Prices, flag_of, price_of
+from tollbook.pipeline.resolve import flag_of, price_of
 from tollbook.ports.clock import Clock
+from tollbook.ports.prices import Prices
 from tollbook.ports.reprice import Range, Repriced, Repricing, Standing
 
 _CLOSED_EVERYWHERE = timedelta(hours=26)

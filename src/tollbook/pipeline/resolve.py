@@ -1,10 +1,10 @@
 """From a decoded event to what the journal keeps: price, day, identity and row, all decided here and nowhere later."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from struct import Struct
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
@@ -46,7 +46,8 @@ from tollbook.domain.rows import (
 from tollbook.domain.tenancy import Tenancy
 from tollbook.domain.window import DayWindow
 from tollbook.pipeline.metering import Metering, amount
-from tollbook.pricing.quote import QuoteFlag, TokenRates
+from tollbook.ports.prices import Prices
+from tollbook.pricing.quote import QuoteFlag
 
 DEFAULT_SOURCE = "default"
 """One for the API and the first webhook: the same id sent to both is the same event."""
@@ -56,23 +57,6 @@ _UNPRICED = int(QuoteFlag.UNPRICED | QuoteFlag.UNITS_UNPRICED)
 _DAY_MS = 86_400_000
 _PLACES_MAX = 100_000
 """Tenants and agents remembered; each costs about 400 bytes."""
-
-
-class Prices(Protocol):
-    """What the resolver asks of a price book."""
-
-    def rates(
-        self,
-        provider: str | None,
-        model: str,
-        service_tier: str | None,
-        at: datetime,
-        *,
-        tenant: str | None = None,
-        context: Mapping[str, str] | None = None,
-    ) -> TokenRates:
-        """The rates of a call; never None: an unknown model has the ceiling's."""
-        ...
 
 
 class Sender(msgspec.Struct, frozen=True):

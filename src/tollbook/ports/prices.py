@@ -1,10 +1,28 @@
-"""Price books as the ledger keeps them: which is in force, and what each was compiled from."""
+"""What is asked of a price book; and books as the ledger keeps them: which is in force, what each was compiled from."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from tollbook.ports.config import PriceCard
+from tollbook.pricing.quote import TokenRates
+
+
+class Prices(Protocol):
+    """What is asked of a price book by whoever prices a call: the intake, the gate, re-pricing."""
+
+    def rates(
+        self,
+        provider: str | None,
+        model: str,
+        service_tier: str | None,
+        at: datetime,
+        *,
+        tenant: str | None = None,
+        context: Mapping[str, str] | None = None,
+    ) -> TokenRates:
+        """The rates of a call; never None: an unknown model has the ceiling's."""
+        ...
 
 
 class KeptBook(NamedTuple):
