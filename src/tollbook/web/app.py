@@ -12,6 +12,8 @@ from tollbook.web.access import provide_site, provide_viewer
 from tollbook.web.live import Hub
 from tollbook.web.pages.fleet import fleet
 from tollbook.web.pages.sign_in import sign_in, sign_in_form, sign_out
+from tollbook.web.pages.tenant import tenant
+from tollbook.web.pages.tenants import tenants
 from tollbook.web.refusals import refused
 from tollbook.web.refusing import Refusal, not_found
 from tollbook.web.session import Answer, PageRequest
@@ -62,7 +64,7 @@ async def static_file(request: PageRequest) -> Response[bytes]:
 def build_web(site: Site) -> Litestar:
     """The application of the pages."""
     return Litestar(
-        route_handlers=[static_file, sign_in, sign_in_form, sign_out, fleet],
+        route_handlers=[static_file, sign_in, sign_in_form, sign_out, fleet, tenants, tenant],
         state=State({"site": site, "shell": Shell(), "hub": Hub(site)}),
         dependencies={
             "site": Provide(provide_site, sync_to_thread=False),

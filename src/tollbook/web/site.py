@@ -2,14 +2,14 @@
 
 import msgspec
 
-from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.directory import Directory
 from tollbook.ports.alerts import AlertStore
 from tollbook.ports.clock import Clock
-from tollbook.ports.journal import Journal
 from tollbook.ports.reading import Reading
 from tollbook.ports.sessions import Sessions
 from tollbook.telemetry import Telemetry
+from tollbook.views.fleet import FleetView
+from tollbook.views.tenant import TenantView
 
 
 class Site(msgspec.Struct):
@@ -18,8 +18,8 @@ class Site(msgspec.Struct):
     directory: Directory
     sessions: Sessions
     reading: Reading
-    journal: Journal
+    fleet: FleetView
+    tenant: TenantView
     alerts: AlertStore
-    watch: Watch
     clock: Clock
     telemetry: Telemetry
