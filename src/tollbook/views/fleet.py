@@ -53,6 +53,7 @@ class Fleet(NamedTuple):
     today: SpendRow
     yesterday: SpendRow
     yesterday_by_now: int
+    yesterday_calls_by_now: int
     month: SpendRow
     month_before_by_now: int
     limit: int | None
@@ -98,7 +99,8 @@ class FleetView:
         hours = await self._reading.spend(whose, day - ONE_DAY, day, ("day", "hour"))
         today = _row(by_day, day)
         month = _sum(row for at, row in by_day.items() if at >= day.replace(day=1))
-        recent = _between(hours, day, pace_from(now), window.end)
+        recent = sum(row.cost_nanos for row in _between(hours, day, pace_from(now), window.end))
+        before = _between(hours, day - ONE_DAY, _AGES_AGO, now - timedelta(days=1, hours=1))
         lines, spending, limit = await self._tenants(whose, now)
         ahead = forecast_of(today.cost_nanos, recent, window, now, limit)
         models = await self._views.dearest(whose, day, day, ("model",), 1_000)
@@ -107,7 +109,8 @@ class FleetView:
             as_of=now,
             today=today,
             yesterday=_row(by_day, day - ONE_DAY),
-            yesterday_by_now=_between(hours, day - ONE_DAY, _AGES_AGO, now - timedelta(days=1, hours=1)),
+            yesterday_by_now=sum(row.cost_nanos for row in before),
+            yesterday_calls_by_now=sum(row.calls for row in before),
             month=month,
             month_before_by_now=_month_before(by_day, day),
             limit=limit,
@@ -172,13 +175,13 @@ async def _patiently(question: Awaitable[Answer]) -> Answer | None:
         return None
 
 
-def _between(rows: Sequence[SpendRow], day: date, first: datetime, last: datetime) -> int:
-    """What the hours of a day that begin between two instants, both included, have come to."""
-    return sum(
-        row.cost_nanos
+def _between(rows: Sequence[SpendRow], day: date, first: datetime, last: datetime) -> list[SpendRow]:
+    """The hours of a day that begin between two instants, both included."""
+    return [
+        row
         for row in rows
         if row.group[0] == day and isinstance(row.group[1], datetime) and first <= row.group[1] <= last
-    )
+    ]
 
 
 def _row(rows: dict[date, SpendRow], day: date) -> SpendRow:

@@ -34,7 +34,9 @@ class Icicle(NamedTuple):
 def icicle(tree: Sequence[Node]) -> Icicle:
     """The tree, drawn as far as it can be read."""
     whole = sum(max(node.inclusive, 0) for node in tree)
-    pieces = list(_laid(tree, 0, 0, whole)) if whole > 0 else []
+    # Below a single agent without a parent, its children are what is told apart.
+    alone = _COLOURS if len(tree) == 1 else 0
+    pieces = list(_laid(tree, 0, 0, whole, alone)) if whole > 0 else []
     return Icicle(pieces, max((piece.row for piece in pieces), default=-1) + 1)
 
 
@@ -46,7 +48,7 @@ def _laid(nodes: Sequence[Node], left: int, row: int, whole: int, colour: int = 
         x, width = _percent(left, whole), _percent(node.inclusive, whole)
         yield Piece(x, width, row, node.role, node.path, node.own, node.inclusive, mine)
         if row + 1 < _DEPTH_MAX:
-            yield from _laid(node.children, left, row + 1, whole, mine)
+            yield from _laid(node.children, left, row + 1, whole, 0 if row == 0 and mine == _COLOURS else mine)
         left += node.inclusive
     small = [node for node in nodes if 0 < node.inclusive * 1000 < whole * _LEAST_PERMILLE]
     if small:

@@ -130,14 +130,15 @@ def view(found: Tenant) -> View:
         "nodes_count": len(nodes),
         "total": sum(root.inclusive for root in found.tree),
     }
-    return View("tenant.html", found.line.tenant, facts_of(found, nodes), sheet_of(found.series), shown)
+    return View("tenant.html", found.line.tenant, facts_of(found, nodes), sheet_of(found), shown)
 
 
-def sheet_of(series: Series) -> Sheet:
+def sheet_of(found: Tenant) -> Sheet:
     """The chart's table: a row for each time and part in which something was spent."""
+    series, name = found.series, found.line.tenant
     return Sheet(
-        (series.step, series.by, "cost_usd"),
-        [(part.at, part.part or "all others", part.cost_usd) for part in _parts(series)],
+        ("tenant", series.step, series.by, "cost_usd"),
+        [(name, part.at, part.part or "all others", part.cost_usd) for part in _parts(series)],
     )
 
 
