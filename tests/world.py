@@ -32,6 +32,7 @@ from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
+from tollbook.ledger.views import PostgresViews
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory, mint_key
 from tollbook.pipeline.drain import Drain, DrainSettings
@@ -46,6 +47,7 @@ from tollbook.pricing.book import PriceBook, compile_book
 from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import CountRates, TokenRates
 from tollbook.telemetry import TelemetryRecord
+from tollbook.views.fleet import FleetView
 
 T = TypeVar("T")
 
@@ -154,6 +156,7 @@ class World:
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.spans = PostgresSpans(self.pool, self.queries)
+        self.views = PostgresViews(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -194,6 +197,7 @@ class World:
             prices=Shelf(),
             traces=Traces(self.spans, self.clock, self.telemetry, IntakeLimits(), TraceSettings()),
             spans=self.spans,
+            fleet=FleetView(self.reading, self.views, self.journal, self.directory, self.clock),
         )
 
     def new_gate(self, **settings: Any) -> Gate:

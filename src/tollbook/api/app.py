@@ -23,6 +23,7 @@ from tollbook.api.resources.daily_limits import (
 )
 from tollbook.api.resources.dialect_schema import send_answers, send_litellm, send_mapped, send_openmeter
 from tollbook.api.resources.entries import entries
+from tollbook.api.resources.fleet import fleet, tenants
 from tollbook.api.resources.gate_schema import (
     check_call,
     extend_hold,
@@ -54,7 +55,7 @@ def build_api(services: Services) -> Litestar:
     """The application of every route but those in front of it, which it only describes."""
     app = Litestar(
         route_handlers=[
-            *(spend, entries, run_total, run_spans, trace_spans, status, prices),
+            *(fleet, tenants, spend, entries, run_total, run_spans, trace_spans, status, prices),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),

@@ -23,6 +23,7 @@ from tollbook.ports.received import ReceivedLog
 from tollbook.ports.spans import SpanStore
 from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import Telemetry
+from tollbook.views.fleet import FleetView
 
 
 class Backlog(NamedTuple):
@@ -72,6 +73,7 @@ class Services(msgspec.Struct):
     prices: PriceShelf
     traces: Traces
     spans: SpanStore
+    fleet: FleetView
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()
