@@ -134,8 +134,11 @@ def _text(value: object) -> str:
 
 
 def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
-    # Most values are texts that are not empty: asking which kind a value is costs as much as reading it.
-    return {pair.key: pair.value.string_value or _value(pair.value, 0) for pair in pairs}
+    # Most values are texts that are not empty and counts that are not 0: asking which kind a value is costs as much as
+    # reading it.
+    return {
+        pair.key: (value := pair.value).string_value or value.int_value or _value(value, 0) for pair in pairs
+    }
 
 
 def _value(value: AnyValue, depth: int) -> Any:
