@@ -114,9 +114,7 @@ def _packed(row: SpanRow) -> bytes:
     """A span as a row of binary COPY, by `_COLUMNS`."""
     started, ended = pg_micros_of_unix(row.started_micros), pg_micros_of_unix(row.ended_micros)
     return (
-        _FIXED.pack(
-            len(_COLUMNS), 16, row.trace_id, 8, row.span_id, 8, started, 8, ended, 8, row.kept, 1, row.failed
-        )
+        _FIXED.pack(len(_COLUMNS), 16, row.trace_id, 8, row.span_id, 8, started, 8, ended, 8, row.kept, 1, row.failed)
         + _names(row.tenant, row.name, row.kind)
         + encode_bytes(row.parent_id)
         + encode_text(row.run)

@@ -151,7 +151,9 @@ class Traces:
                 process = process_of(origin, mapping)
             try:
                 facts = facts_of(span, process, mapping)
-                whose = tenant or text(span.attributes, *mapping.tenant) or process.tenant
+                whose = tenant or process.tenant
+                if tenant is None and not process.owning.isdisjoint(span.attributes):
+                    whose = text(span.attributes, *mapping.tenant) or whose
                 if whose is None:
                     if facts.call is not None:
                         raise ItemRefused(RejectCode.FIELD_MISSING, "no attribute names the tenant, nor does the key")

@@ -40,7 +40,9 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fa
     @property
     def is_silent(self) -> bool:
         """Whether the span says neither an agent nor a run: its ancestors decide."""
-        return not self.names and not self.whole and self.path is None and self.run is None and self.conversation is None
+        return (
+            not self.names and not self.whole and self.path is None and self.run is None and self.conversation is None
+        )
 
 
 AGENT, INFERENCE, TOOL, WORKFLOW, OTHER = "agent", "inference", "tool", "workflow", "other"
@@ -89,12 +91,13 @@ class Speaker(Enum):
 class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is the same for every span of one scope and process, under one mapping.
 
-    `tenant`, `path` and `run` are what the resource names, for spans that do not. `placing` are the attributes by which a
-    span itself says anything of its place. `service` is who the process says it is.
+    `tenant`, `path` and `run` are what the resource names, for spans that do not. `placing` are the attributes by which
+    a span itself says anything of its place, `owning` those by which it says whose money it is. `service` is who the process says it is.
     """
 
     speaker: Speaker
     placing: frozenset[str]
+    owning: frozenset[str]
     tenant: str | None
     path: str | None
     run: str | None
@@ -108,6 +111,7 @@ def process_of(origin: Origin, mapping: Mapping) -> Process:
     return Process(
         speaker=_speaker(origin.scope, plain(service)),
         placing=_PLACING.union(mapping.agent, mapping.run),
+        owning=frozenset(mapping.tenant),
         tenant=text(resource, *mapping.tenant),
         path=text(resource, *mapping.agent),
         run=text(resource, *mapping.run),

@@ -86,15 +86,16 @@ def instant_of(micros: int) -> datetime | None:
 def _require_names(call: Call, place: Place, limits: IntakeLimits) -> None:
     names_max, ids_max = limits.name_chars_max, limits.id_chars_max
     _require_known(place.tenant, call.model, call.provider, call.service_tier, names_max)
-    for field, name, chars_max in (
-        ("run", place.run, names_max),
-        ("response id", call.response_id, ids_max),
-        ("request id", call.request_id, ids_max),
-        ("id", place.id, ids_max),
-        ("group", call.group, ids_max),
-    ):
-        if name is not None and not (name.isprintable() and len(name) <= chars_max and name and not name.isspace()):
-            _require_text(field, name, chars_max)
+    if place.run is not None:
+        _require_text("run", place.run, names_max)
+    if call.response_id is not None:
+        _require_text("response id", call.response_id, ids_max)
+    if call.request_id is not None:
+        _require_text("request id", call.request_id, ids_max)
+    if place.id is not None and place.id is not call.response_id:
+        _require_text("id", place.id, ids_max)
+    if call.group is not None:
+        _require_text("group", call.group, ids_max)
 
 
 @lru_cache(maxsize=_NAMES_CACHED_MAX)
@@ -108,4 +109,5 @@ def _require_known(tenant: str, model: str, provider: str | None, tier: str | No
 def _require_text(field: str, name: str, chars_max: int) -> None:
     if len(name) > chars_max:
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{field}` is longer than {chars_max} characters")
-    check_text(name, field)
+    if not name.isprintable() or name.isspace() or not name:
+        check_text(name, field)

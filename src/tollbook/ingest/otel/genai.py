@@ -103,10 +103,12 @@ def call(attributes: Attributes, origin: Origin, dialect: str = DIALECT) -> Call
 
 
 def _aggregate(attributes: Attributes, dialect: str) -> Call | None:
+    model = text(attributes, *MODEL)
+    if model is None:
+        return None
     tokens_in = count(attributes, _AGGREGATED[0], *INPUT)
     tokens_out = count(attributes, _AGGREGATED[1], *OUTPUT)
-    model = text(attributes, *MODEL)
-    if model is None or not (tokens_in or tokens_out):
+    if not (tokens_in or tokens_out):
         return None
     read = total(attributes, *CACHE_READ)
     write = total(attributes, *CACHE_WRITE)
