@@ -1,7 +1,6 @@
 """The receiver role as an ASGI application."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,6 +13,7 @@ from tollbook.api.front import Front
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
+from tollbook.app.garbage import spare_collector
 from tollbook.app.mappings import load_mappings
 from tollbook.app.observe import configure_logs
 from tollbook.app.supervise import supervise, together
@@ -21,8 +21,6 @@ from tollbook.app.wiring import World
 from tollbook.domain.errors import TollbookError
 from tollbook.ledger.reading import PostgresReading
 
-_GARBAGE_SOUGHT_EVERY = 10_000
-"""Containers made and not let go since the last search; requests make few cycles."""
 _ACK_ASKED_S = 2.0
 
 
@@ -108,13 +106,6 @@ class Receiver:
             await asyncio.gather(self._loops, return_exceptions=True)
         if self._world is not None:
             await self._world.close()
-
-
-def spare_collector() -> None:
-    """Leave what stands for good, the price book most of all, out of searches for garbage, and search less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_SOUGHT_EVERY)
 
 
 def end_with_parent() -> None:

@@ -146,7 +146,11 @@ def row_standing(row: bytes) -> int:
     return int(_LENGTH.unpack_from(row, _FIXED.size - 4)[0])
 
 
+def row_micros(row: bytes) -> int:
+    """The event's instant as the row has it: as `pg_micros` gives it."""
+    return int(_MOMENT.unpack_from(row, 42)[0])
+
+
 def row_moment(row: bytes) -> datetime:
     """The event's instant, as the row has it."""
-    (micros,) = _MOMENT.unpack_from(row, 42)
-    return _PG_EPOCH + timedelta(microseconds=micros)
+    return _PG_EPOCH + timedelta(microseconds=row_micros(row))

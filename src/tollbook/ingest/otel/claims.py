@@ -92,7 +92,8 @@ class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What is the same for every span of one scope and process, under one mapping.
 
     `tenant`, `path` and `run` are what the resource names, for spans that do not. `placing` are the attributes by which
-    a span itself says anything of its place, `owning` those by which it says whose money it is. `service` is who the process says it is.
+    a span itself says anything of its place, `owning` those by which it says whose money it is. `service` is who the
+    process says it is.
     """
 
     speaker: Speaker
