@@ -15,6 +15,7 @@ from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
 from tollbook.app.prices import PriceKeeper
+from tollbook.domain.alert import Alert
 from tollbook.domain.budget import Fail
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.limits import IntakeLimits
@@ -53,6 +54,7 @@ from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.quote import Ceiling
+from tollbook.telemetry import AlertRaised
 
 
 class World:
@@ -130,7 +132,15 @@ class World:
             path=self.settings.prices_path(),
             ceiling=ceiling_of(self.settings),
             factor_max=self.settings.prices_factor_max,
+            ring=self.ring,
         )
+
+    async def ring(self, alert: Alert) -> None:
+        """Keep an alert that no total gave rise to, once, and tell of it."""
+        raised = await self.alerts.ring(alert, self.clock.now())
+        if raised is not None:
+            told = AlertRaised(alert.kind, alert.tenant, alert.text, raised.alert_id, raised.deliveries, alert.facts)
+            self.metrics.record(told)
 
     def intake(self) -> Intake:
         """The use case that acknowledges events."""
