@@ -30,6 +30,7 @@ from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.spans import PostgresSpans
+from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.pipeline.accept import Intake, IntakeSettings
@@ -45,6 +46,8 @@ from tollbook.ports.prices import KeptBook
 from tollbook.pricing.book import PriceBook, compile_book
 from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import CountRates, TokenRates
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import TelemetryRecord
 
 T = TypeVar("T")
@@ -194,6 +197,8 @@ class World:
             prices=Shelf(),
             traces=Traces(self.spans, self.clock, self.telemetry, IntakeLimits(), TraceSettings()),
             spans=self.spans,
+            statements=Statements(PostgresStatements(self.pool, self.queries), self.clock),
+            periods=Closing(PostgresStatements(self.pool, self.queries), self.clock, lambda: self.directory.tenancy),
         )
 
     def new_gate(self, **settings: Any) -> Gate:

@@ -22,6 +22,8 @@ from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
 from tollbook.ports.spans import SpanStore
 from tollbook.pricing.book import PriceBook
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import Telemetry
 
 
@@ -72,6 +74,8 @@ class Services(msgspec.Struct):
     prices: PriceShelf
     traces: Traces
     spans: SpanStore
+    statements: Statements
+    periods: Closing
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()
