@@ -85,7 +85,7 @@ class MarkupShown(msgspec.Struct, frozen=True, kw_only=True):
 class StatementShown(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant's statement of one period. `closed` null: it is open, as of `as_of`, and may still change.
 
-    `usage` and `corrections` add up to `sum`; with the markup that is `total_usd`. `digest` is the SHA-256 of the lines.
+    `usage` and `corrections` add up to `sum`; with the markup that is `total_usd`. `digest` is the lines' SHA-256.
     """
 
     tenant: str
