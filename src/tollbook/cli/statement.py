@@ -79,9 +79,7 @@ def _form(form: Form | None, output: Path | None) -> Form:
     if form is None:
         ending = "" if output is None else output.suffix.lower().removeprefix(".")
         if output is not None and ending not in {one.value for one in Form} - {"text"}:
-            raise ConfigError(
-                "the file's ending names no format: end it with .pdf, .html, .csv or .json, or say --format"
-            )
+            raise ConfigError("end the file with .pdf, .html, .csv or .json, or say --format")
         form = Form(ending or "text")
     if form is Form.PDF and output is None:
         raise ConfigError("a PDF is no text for a terminal: name a file with --output")
