@@ -33,6 +33,9 @@ part AS MATERIALIZED (
         sum(e.calls) FILTER (WHERE e.flags & 2 <> 0) AS context_unknown, min(e.ts) AS first_ts, max(e.ts) AS last_ts
     FROM span s
     JOIN entry e ON e.tenant = $1 AND e.ts >= s.since AND e.ts < s.until + interval '1 hour' AND e.day = s.day
+        -- The same for all days together, so that no other month's partition is looked at, however the join is made.
+        AND e.ts >= (SELECT min(a.since) FROM span a)
+        AND e.ts < (SELECT max(a.until) + interval '1 hour' FROM span a)
     WHERE (s.day >= $2::date OR e.version > coalesce(($4::bigint[])[e.partition + 1], 0))
         AND ($5::bigint[] IS NULL OR e.version <= coalesce(($5::bigint[])[e.partition + 1], 0))
     GROUP BY 1, 2, 3, e.model, e.provider, e.price_id, e.units
