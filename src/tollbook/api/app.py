@@ -37,9 +37,11 @@ from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
 from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
+from tollbook.api.resources.periods import close_period, periods
 from tollbook.api.resources.prices import prices
 from tollbook.api.resources.runs import run_total
 from tollbook.api.resources.spend import spend
+from tollbook.api.resources.statements import statement
 from tollbook.api.resources.status import status
 from tollbook.api.resources.traces import run_spans, trace_spans
 from tollbook.api.resources.watch import watch
@@ -58,6 +60,7 @@ def build_api(services: Services) -> Litestar:
             *(fleet, tenants, spend, entries, run_total, run_spans, trace_spans, status, prices),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
+            *(statement, periods, close_period),
             *(make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),

@@ -17,6 +17,7 @@ _MEANING = {
     403: "The key may not do this, or belongs to another tenant.",
     404: "There is no such thing.",
     409: "What stands already contradicts it.",
+    501: "This installation lacks what the answer needs.",
     503: "A store that the answer needs is away; retry later.",
 }
 

@@ -22,6 +22,8 @@ from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
 from tollbook.ports.spans import SpanStore
 from tollbook.pricing.book import PriceBook
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import Telemetry
 from tollbook.views.fleet import FleetView
 
@@ -74,6 +76,8 @@ class Services(msgspec.Struct):
     traces: Traces
     spans: SpanStore
     fleet: FleetView
+    statements: Statements
+    periods: Closing
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

@@ -88,6 +88,8 @@ class Receiver:
             mappings=load_mappings(self._settings.mappings_dir),
             traces=world.traces(),
             spans=world.spans,
+            statements=world.statements(),
+            periods=world.closing(),
             metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )

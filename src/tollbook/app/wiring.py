@@ -40,6 +40,7 @@ from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.ledger.spans import PostgresSpans
+from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.ledger.views import PostgresViews
@@ -54,6 +55,8 @@ from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.quote import Ceiling
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import AlertRaised
 
 
@@ -203,6 +206,14 @@ class World:
     def reprice(self, book: PriceBook) -> Reprice:
         """The use case that prices entries anew; the world must be one that books."""
         return Reprice(PostgresRepricing(self.pool, self.queries), book, self.clock, limits=self.intake_limits())
+
+    def statements(self) -> Statements:
+        """The use case that makes statements."""
+        return Statements(PostgresStatements(self.pool, self.queries), self.clock)
+
+    def closing(self) -> Closing:
+        """The use case that closes periods."""
+        return Closing(PostgresStatements(self.pool, self.queries), self.clock, self._tenancy_now)
 
     def raiser(self, partition: int) -> Raiser:
         """The raiser of one partition's alerts."""

@@ -10,6 +10,7 @@ from tollbook.cli import (
     key,
     migrate,
     outbox,
+    period,
     price,
     provision,
     rebuild,
@@ -17,6 +18,7 @@ from tollbook.cli import (
     serve,
     source,
     source_test,
+    statement,
     tenant,
     up,
     verify,
@@ -42,6 +44,8 @@ def build() -> typer.Typer:
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
     app.command()(reprice.reprice)
+    app.command()(statement.statement)
+    app.add_typer(period.app, name="period")
     app.command()(doctor.doctor)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
