@@ -31,7 +31,13 @@ def _pinned(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("file", "extras"),
-    [("all.txt", ["all"]), ("dev.txt", ["all", "dev"]), ("integrations.txt", ["all", "dev", "integrations"])],
+    [
+        ("all.txt", ["all"]),
+        ("dev.txt", ["all", "dev"]),
+        ("integrations.txt", ["all", "dev", "integrations"]),
+        ("docs.txt", ["docs"]),
+        ("tools.txt", ["tools"]),
+    ],
 )
 def test_every_requirement_is_pinned_within_its_bounds(file: str, extras: list[str]) -> None:
     pins = _pinned(file)

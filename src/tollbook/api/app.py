@@ -4,11 +4,11 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import tollbook
 from tollbook.api.asking import provide_principal, provide_services
+from tollbook.api.document import Described, operation_id
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
 from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
@@ -34,7 +34,8 @@ from tollbook.api.resources.gate_schema import (
 from tollbook.api.resources.health import healthz, metrics, readyz
 from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
-from tollbook.api.resources.keys import keys, make_key, revoke_key
+from tollbook.api.resources.keys import keys, make_key, own_key, revoke_key
+from tollbook.api.resources.llms import llms_txt
 from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
 from tollbook.api.resources.prices import prices
 from tollbook.api.resources.runs import run_total
@@ -57,11 +58,11 @@ def build_api(services: Services) -> Litestar:
             *(spend, entries, run_total, run_spans, trace_spans, status, prices),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
-            *(make_key, keys, revoke_key),
+            *(own_key, make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),
             *(tenant_zone, change_zone),
-            *(healthz, readyz, metrics),
+            *(healthz, readyz, metrics, llms_txt),
             *(open_holds, watch),
             *(send_events, receive_webhook),
             *(send_answers, send_litellm, send_mapped, send_openmeter),
@@ -89,7 +90,8 @@ def _openapi() -> OpenAPIConfig:
         version=tollbook.__version__,
         description="The ledger of what a fleet of LLM agents spends. Each `*_usd` is decimal text, exact to 1e-9 USD.",
         path="/openapi.json",
-        render_plugins=[JsonRenderPlugin(path="/")],
+        render_plugins=[Described(path="/")],
+        operation_id_creator=operation_id,
         use_handler_docstrings=True,
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
     )

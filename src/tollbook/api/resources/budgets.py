@@ -15,9 +15,10 @@ from tollbook.api.paths import SLASH_INSIDE
 from tollbook.api.problems import Problem, forbidden
 from tollbook.api.services import Services
 from tollbook.domain.access import Principal
-from tollbook.domain.budget import DEFAULT_DAILY
+from tollbook.domain.budget import DEFAULT_DAILY, Action, Fail, Mode
 from tollbook.domain.budget import Budget as Kept
-from tollbook.domain.errors import BudgetClash
+from tollbook.domain.errors import BudgetClash, BudgetMoved
+from tollbook.domain.meter import ScopeKind, WindowKind
 from tollbook.domain.terms import Terms, terms_of
 from tollbook.ports.config import BudgetChange, BudgetListing, BudgetRevision
 
@@ -34,17 +35,17 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     tenant: str | None
-    scope: str
+    scope: ScopeKind
     match: str
-    window: str
+    window: WindowKind
     limit_usd: str | None
     limit_tokens: int | None
     limit_calls: int | None
     thresholds: tuple[int, ...]
-    action: str
+    action: Action
     degrade_to: str | None
-    mode: str | None
-    fail: str | None
+    mode: Mode | None
+    fail: Fail | None
     expires_at: str | None
     version: int
     updated_at: str
@@ -140,7 +141,20 @@ async def budget_changes(services: World, principal: Who, budget_id: FromPath[st
     responses=problems(400, 401, 403, 409, 503),
 )
 async def put_budget(
-    services: World, principal: Who, budget_id: FromPath[str], data: JSONBody[Terms], tenant: Tenant = None
+    services: World,
+    principal: Who,
+    budget_id: FromPath[str],
+    data: JSONBody[Terms],
+    tenant: Tenant = None,
+    *,
+    expected_version: Annotated[
+        int | None,
+        QueryParameter(
+            name="expected_version",
+            ge=0,
+            description="The version that must stand, 0 for none; whatever stands when left out.",
+        ),
+    ] = None,
 ) -> Budget:
     """Create or replace a budget: in force before the answer, with what was spent in windows still open."""
     owner = _changing(principal, tenant)
@@ -149,7 +163,7 @@ async def put_budget(
         kept = data.budget(name, owner)
     except ValueError as error:
         raise Problem(400, "field_invalid", str(error)) from error
-    await make(services, [BudgetChange(owner, name, kept)], principal)
+    await make(services, [BudgetChange(owner, name, kept, expected_version)], principal)
     return await _found(services, owner, name)
 
 
@@ -171,11 +185,13 @@ async def remove_budget(services: World, principal: Who, budget_id: FromPath[str
 
 
 async def make(services: Services, changes: list[BudgetChange], principal: Principal) -> None:
-    """Make changes and put them in force; raises a 409 where two budgets would name the same meters."""
+    """Make changes and put them in force; raises a 409 where two name the same meters, or one has moved."""
     try:
         made = await services.config.change_budgets(changes, by(principal), services.clock.now())
     except BudgetClash as clash:
         raise Problem(409, "budget_clash", str(clash)) from clash
+    except BudgetMoved as moved:
+        raise Problem(409, "budget_moved", f"{moved}: look at it, and decide anew") from moved
     await services.budgets.enforce(made)
 
 
@@ -191,17 +207,17 @@ def shown(row: BudgetListing) -> Budget:
     return Budget(
         id=kept.id,
         tenant=kept.tenant,
-        scope=terms.scope.value,
+        scope=terms.scope,
         match=terms.match,
-        window=terms.window.value,
+        window=terms.window,
         limit_usd=None if terms.limit_usd is None else str(terms.limit_usd),
         limit_tokens=terms.limit_tokens,
         limit_calls=terms.limit_calls,
         thresholds=terms.thresholds,
-        action=terms.action.value,
+        action=terms.action,
         degrade_to=terms.degrade_to,
-        mode=None if terms.mode is None else terms.mode.value,
-        fail=None if terms.fail is None else terms.fail.value,
+        mode=terms.mode,
+        fail=terms.fail,
         expires_at=None if terms.expires_at is None else time_text(terms.expires_at),
         version=row.version,
         updated_at=time_text(row.updated_at),

@@ -8,7 +8,7 @@ from litestar import delete, get, post
 from litestar.params import FromPath, JSONBody
 
 from tollbook.api.answers import time_text
-from tollbook.api.asking import SECURITY, Who, World, name_of, not_found, sender
+from tollbook.api.asking import SECURITY, Who, World, any_key, name_of, not_found, sender
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem, forbidden
@@ -58,7 +58,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A key without its secret; `revoked_at` is null while it is in force, `parent` where no key made it."""
 
     key_id: str
-    role: str
+    role: Role
     tenant: str | None
     note: str
     parent: str | None
@@ -69,10 +69,41 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: str | None
 
 
+class OwnKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The key that asks: `tenant` null sees all tenants; `agent` and `run` bound what it may report."""
+
+    key_id: str
+    role: Role
+    tenant: str | None
+    agent: str | None
+    run: str | None
+    expires_at: str | None
+
+
 class Keys(msgspec.Struct, frozen=True):
     """Newest first."""
 
     rows: list[Key]
+
+
+@get(
+    "/v1/key",
+    guards=[any_key],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="What this key is",
+    responses=problems(400, 401, 503),
+)
+async def own_key(principal: Who) -> OwnKey:
+    """The role and the bounds of the key that the request bears."""
+    return OwnKey(
+        key_id=principal.key_id,
+        role=principal.role,
+        tenant=principal.tenant,
+        agent=principal.agent,
+        run=principal.run,
+        expires_at=None if principal.expires_at is None else time_text(principal.expires_at),
+    )
 
 
 @post(
@@ -204,7 +235,7 @@ def _below(key_id: str, listed: list[KeyListing]) -> set[str]:
 def _shown(row: KeyListing) -> Key:
     return Key(
         key_id=row.key_id,
-        role=row.role,
+        role=Role(row.role),
         tenant=row.tenant,
         note=row.note,
         parent=row.parent,
