@@ -66,7 +66,8 @@ test-integrations: .venv-integrations/.installed ## the wrapped clients and fram
 	@touch $@
 
 docs: .venv-docs/.requirements ## build the documentation as a site into build/site; a warning fails
-	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --quiet --site-dir build/site
+	@mkdir -p build/site-pages
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --config-file site/mkdocs.yml
 
 ecosystem: setup .venv-tools/.requirements docs ## the generated client, the site, and what is in deploy/
 	$(BIN)/python -m pytest -q tests/ecosystem $(ARGS)
@@ -106,6 +107,7 @@ lock: .venv-lock/.requirements ## pin the requirements again (UPGRADE=--upgrade 
 		-o requirements/all.txt pyproject.toml requirements/platforms.in
 	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra integrations -c requirements/dev.txt \
 		-o requirements/integrations.txt pyproject.toml requirements/platforms.in requirements/build.in
+	$(COMPILE) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
 	$(COMPILE) $(UPGRADE) --extra tools -o requirements/tools.txt pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra docs -o requirements/docs.txt pyproject.toml
 	$(COMPILE) $(UPGRADE) -o requirements/lock.txt requirements/lock.in
