@@ -26,13 +26,18 @@ from tests.integration.e2e.running import PATIENCE_S, Ledger
 GENERATED = "tollbook_generated"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def generator() -> str:
+    """The generator; without one these tests are skipped before they start a ledger."""
+    return tool("openapi-python-client")
+
+
 @pytest.fixture(scope="module")
-def generated(ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def generated(generator: str, ledger: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The package that openapi-python-client makes of the running server's document, without a warning."""
     folder = tmp_path_factory.mktemp("generated")
     document = folder / "openapi.json"
     document.write_bytes(ledger.http.get(f"{ledger.api}/openapi.json", timeout=PATIENCE_S).content)
-    generator = tool("openapi-python-client")
     made = subprocess.run(
         [
             *(generator, "generate", "--path", str(document), "--meta", "none"),
