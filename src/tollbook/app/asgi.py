@@ -84,6 +84,11 @@ class Receiver:
             mappings=load_mappings(self._settings.mappings_dir),
             traces=world.traces(),
             spans=world.spans,
+            finding=world.finding,
+            changes=world.changes,
+            refusals=world.refusal_store,
+            sources=world.sources,
+            price_store=world.prices,
             metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )
@@ -94,6 +99,7 @@ class Receiver:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": keeper.run,
+            "refusals": world.refusals.run,
             "ack": partial(follow_ack, world, services),
         }
         self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")

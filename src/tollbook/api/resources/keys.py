@@ -12,6 +12,7 @@ from tollbook.api.asking import SECURITY, Who, World, name_of, not_found, sender
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem, forbidden
+from tollbook.api.resources.budgets import by
 from tollbook.api.services import Services
 from tollbook.domain.access import Principal, Role
 from tollbook.domain.errors import BudgetClash, StoreError
@@ -92,7 +93,7 @@ async def make_key(services: World, principal: Who, data: JSONBody[KeyRequest]) 
         if any((data.agent, data.run, data.expires_at, data.share, data.calls_per_minute is not None)):
             raise Problem(400, "field_invalid", "only a key with a parent is bound to agents, runs, ends or shares")
         stored, text = drawn_key(Principal("", data.role, tenant))
-        await services.config.add_key(stored, note)
+        await services.config.add_key(stored, note, by(principal))
     else:
         wish = Wish(
             role=data.role,
@@ -105,7 +106,7 @@ async def make_key(services: World, principal: Who, data: JSONBody[KeyRequest]) 
             note=note,
         )
         try:
-            minted = await mint_child(services.config, parent, wish, services.clock.now())
+            minted = await mint_child(services.config, parent, wish, services.clock.now(), by=by(principal))
         except ValueError as error:
             raise Problem(400, "field_invalid", str(error)) from error
         except BudgetClash as clash:
@@ -160,7 +161,7 @@ async def revoke_key(services: World, principal: Who, key_id: FromPath[str]) -> 
     admits = bool(line) and principal.tenant in (None, line[0].tenant)
     if not admits or (principal.role is not Role.ADMIN and principal.key_id not in above):
         raise not_found("no such key is in force")
-    made = await services.config.revoke_key(name, services.clock.now())
+    made = await services.config.revoke_key(name, services.clock.now(), by(principal))
     if made is None:
         raise not_found("no such key is in force")
     await services.budgets.enforce(made)

@@ -9,6 +9,7 @@ from tollbook.api.asking import SECURITY, Who, World, admin, name_of, not_found
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import unavailable
+from tollbook.api.resources.budgets import by
 from tollbook.api.resources.keys import refreshed
 from tollbook.pipeline.directory import mint_token, token_id_of
 from tollbook.ports.config import TokenListing
@@ -71,7 +72,7 @@ async def make_webhook(services: World, principal: Who, data: JSONBody[WebhookRe
     """Make a webhook; one made by a key that is bound to a tenant is bound to the same."""
     tenant = own_tenant(principal, None if data.tenant is None else name_of(data.tenant, "tenant"))
     source = name_of(data.source, "source")
-    token = await mint_token(services.config, source, tenant=tenant)
+    token = await mint_token(services.config, source, by=by(principal), tenant=tenant)
     await refreshed(services)
     return NewWebhook(
         token_id=token_id_of(token),
@@ -112,7 +113,7 @@ async def revoke_webhook(services: World, principal: Who, token_id: FromPath[str
         listed = await services.config.list_tokens()
         if not any(row.token_id == name and row.tenant == principal.tenant for row in listed):
             raise not_found("no such webhook is in force")
-    if not await services.config.revoke_token(name):
+    if not await services.config.revoke_token(name, by(principal)):
         raise not_found("no such webhook is in force")
     await refreshed(services)
 
