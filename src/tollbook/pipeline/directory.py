@@ -89,6 +89,11 @@ class Directory:
         self._recognised[key] = stored.principal
         return None if self._ended(stored.principal) else stored.principal
 
+    def holder(self, key_id: str) -> Principal | None:
+        """Whose key an id stands for, or None where it is not in force (any more): for who has shown the key before."""
+        stored = self._keys.get(key_id)
+        return None if stored is None or self._ended(stored.principal) else stored.principal
+
     def _ended(self, principal: Principal) -> bool:
         return principal.expires_at is not None and principal.expires_at <= self._clock.now()
 

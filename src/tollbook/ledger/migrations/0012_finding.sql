@@ -9,9 +9,6 @@ CREATE INDEX entry_run ON entry (day, run) WHERE run IS NOT NULL;
 -- Few entries are flagged or correct another; those that are, are what people look for.
 CREATE INDEX entry_flagged ON entry (ts DESC, entry_id DESC) WHERE flags <> 0 OR corrects IS NOT NULL;
 
--- The order of commits within a partition, for whoever follows: one key a transaction.
-CREATE INDEX entry_commit ON entry (partition, version);
-
 -- first_ts hardly ever moves, so that the update of a run's total stays HOT.
 CREATE INDEX run_started ON run_total (first_ts DESC, run DESC, tenant DESC);
 
@@ -142,6 +139,5 @@ DROP TABLE admin_change;
 DROP TABLE refusal;
 DROP INDEX run_started_of;
 DROP INDEX run_started;
-DROP INDEX entry_commit;
 DROP INDEX entry_flagged;
 DROP INDEX entry_run;

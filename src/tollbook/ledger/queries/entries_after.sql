@@ -2,7 +2,7 @@
 -- $1 partition, $2 version and $3 entry id of the last entry seen, $4 last version to look at, $5 entries at most, $6 agent or
 -- its roles with what is below, $7 model, $8 provider, $9 run, $10 source, $11 least nano-dollars (each null: any), $12 flags
 -- that all are set, $13 whether only what corrects, $14 tenant or null for all
--- Rows: the columns of ports.reading.EntryRow in its order, then version. Index: entry_commit
+-- Rows: the columns of ports.reading.EntryRow in its order, then version. Index: entry_booked
 SELECT
     e.entry_id, e.ts, e.tenant, e.agent, e.model, e.provider, e.source, e.run, e.event_id, e.call_id, e.service_tier,
     e.tags, e.input, e.output, e.cache_read, e.cache_write_5m, e.cache_write_1h, e.reasoning, e.cost_nanos,
