@@ -12,10 +12,10 @@ from tollbook.api.asking import SECURITY, Who, World, admin, name_of, not_found
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem
-from tollbook.api.resources.budgets import by
 from tollbook.domain.access import Principal
 from tollbook.domain.alert import AlertKind
 from tollbook.ports.alerts import Hook
+from tollbook.views.asking import changer
 
 _TAGS = ["alerts"]
 
@@ -82,7 +82,7 @@ async def make_alert_hook(services: World, principal: Who, data: JSONBody[AlertH
             data.url,
             tenant=tenant,
             kinds=data.kinds,
-            by=by(principal),
+            by=changer(principal),
             now=services.clock.now(),
         )
     except ValueError as error:
@@ -122,7 +122,7 @@ async def alert_hooks(services: World, principal: Who) -> AlertHooks:
 async def remove_alert_hook(services: World, principal: Who, hook_id: FromPath[str]) -> None:
     """Remove a hook: what waits for it is not sent any more."""
     name = await _own(services, principal, hook_id)
-    if not await services.alerts.remove_hook(name, by(principal)):
+    if not await services.alerts.remove_hook(name, changer(principal)):
         raise not_found("there is no such alert hook")
 
 
