@@ -133,6 +133,16 @@ def site_of(world: World, services: Services) -> Site:
         watch=services.watch,
         clock=services.clock,
         telemetry=services.telemetry,
+        config=services.config,
+        budgets=services.budgets,
+        finding=services.finding,
+        changes=services.changes,
+        refusals=services.refusals,
+        sources=services.sources,
+        spans=services.spans,
+        price_store=services.price_store,
+        prices=services.prices,
+        gate=services.gate,
     )
 
 

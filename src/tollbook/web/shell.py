@@ -90,7 +90,10 @@ def _around(viewer: Viewer | None, url: URL, title: str) -> dict[str, object]:
 
 def places_of(viewer: Viewer | None) -> list[Place]:
     """The pages that a viewer can open."""
-    return [] if viewer is None else [place for place in PLACES if viewer.is_admin or not place.admin]
+    if viewer is None:
+        return []
+    is_whole = viewer.principal.tenant is None
+    return [place for place in PLACES if (viewer.is_admin or not place.admin) and (is_whole or not place.whole)]
 
 
 def address_with(url: URL, **changed: object) -> str:
@@ -103,4 +106,5 @@ def address_with(url: URL, **changed: object) -> str:
         else:
             given[name] = str(value)
     query = "&".join(f"{quote(name)}={quote(value)}" for name, value in given.items())
-    return quote(url.path) + (f"?{query}" if query else "")
+    # A slash inside a name travels as another character (api/paths.py); in an address it is escaped.
+    return quote(url.path).replace("%1F", "%2F") + (f"?{query}" if query else "")
