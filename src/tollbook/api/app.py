@@ -24,6 +24,7 @@ from tollbook.api.resources.daily_limits import (
 )
 from tollbook.api.resources.dialect_schema import send_answers, send_litellm, send_mapped, send_openmeter
 from tollbook.api.resources.entries import entries, entry, follow_entries
+from tollbook.api.resources.fleet import fleet, tenants
 from tollbook.api.resources.gate_schema import (
     check_call,
     extend_hold,
@@ -59,6 +60,7 @@ def build_api(services: Services) -> Litestar:
             *(spend, entries, follow_entries, entry, status, changes),
             *(runs, run_total, run_timeline, run_spans, trace_spans),
             *(prices, price_books, accept_price_book),
+            *(fleet, tenants),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(make_key, keys, revoke_key),

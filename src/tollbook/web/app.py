@@ -21,6 +21,8 @@ from tollbook.web.pages.prices import accept_book, prices
 from tollbook.web.pages.runs import run, runs
 from tollbook.web.pages.sign_in import sign_in, sign_in_form, sign_out
 from tollbook.web.pages.sources import add_source, make_webhook, remove_source, revoke_webhook, sources
+from tollbook.web.pages.tenant import tenant
+from tollbook.web.pages.tenants import tenants
 from tollbook.web.refusals import refused
 from tollbook.web.refusing import Refusal, not_found
 from tollbook.web.session import Answer, PageRequest
@@ -75,7 +77,7 @@ def build_web(site: Site) -> Litestar:
     """The application of the pages."""
     return Litestar(
         route_handlers=[
-            *(static_file, sign_in, sign_in_form, sign_out, fleet),
+            *(static_file, sign_in, sign_in_form, sign_out, fleet, tenants, tenant),
             *(entries, entry, runs, run, changes, health),
             *(budgets, edit_budget, set_budget, remove_budget),
             *(prices, accept_book),

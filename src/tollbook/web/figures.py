@@ -10,10 +10,11 @@ from tollbook.domain.money import NANOS_PER_USD, nanos_from_usd, usd_text
 _PLACES_SMALL = 4
 _COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 _STEADY_PERMILLE = 10
+_MANY = 10
 
 
 class Trend(NamedTuple):
-    """How a figure stands beside an earlier one: `way` is up, down, same or new."""
+    """How a figure stands beside an earlier one: `way` is up, down, same, new, or times where it is many times that."""
 
     way: str
     text: str
@@ -77,11 +78,13 @@ def percent(part: int, whole: int) -> str:
 def trend(now: int, before: int) -> Trend:
     """How a figure has changed, in per cent of the earlier one.
 
-    >>> trend(150, 100), trend(100, 0).way, trend(0, 0).way
-    (Trend(way='up', text='50 %'), 'new', 'same')
+    >>> trend(150, 100), trend(1_500, 100).text, trend(100, 0).way, trend(0, 0).way
+    (Trend(way='up', text='50 %'), '15', 'new', 'same')
     """
     if before <= 0:
         return Trend("new" if now > 0 else "same", "")
+    if now >= before * _MANY:
+        return Trend("times", f"{now // before:,}")
     change = _rounded((now - before) * 1000, before)
     if abs(change) < _STEADY_PERMILLE:
         return Trend("same", percent(abs(now - before), before))
@@ -159,6 +162,24 @@ def _rounded(size: int, unit: int) -> int:
     return whole + (2 * rest > unit or (2 * rest == unit and whole % 2 == 1))
 
 
+_ALERTS = {
+    "budget.threshold": ("warn", "threshold"),
+    "budget.burn_rate": ("warn", "limit ahead"),
+    "throttle.set": ("bad", "throttled"),
+    "throttle.cleared": ("good", "free again"),
+    "model.unpriced": ("warn", "no price"),
+}
+
+
+def alert_badge(kind: str) -> tuple[str, str]:
+    """How an alert is marked: what its colour means, and its word; one of a later kind bears its own name.
+
+    >>> alert_badge("throttle.set"), alert_badge("source.gap")
+    (('bad', 'throttled'), ('warn', 'source gap'))
+    """
+    return _ALERTS.get(kind, ("warn", kind.replace(".", " ").replace("_", " ")))
+
+
 FILTERS: dict[str, Callable[..., object]] = {
     "money": money,
     "usd": usd_text,
@@ -174,4 +195,5 @@ FILTERS: dict[str, Callable[..., object]] = {
     "at": at_text,
     "days": day_of,
     "took": took,
+    "alert_badge": alert_badge,
 }

@@ -4,7 +4,6 @@ import msgspec
 
 from tollbook.enforcement.gate import Gate
 from tollbook.enforcement.limits import LimitKeeper
-from tollbook.enforcement.watch import Watch
 from tollbook.pipeline.directory import Directory
 from tollbook.ports.alerts import AlertStore
 from tollbook.ports.changes import Changes
@@ -20,6 +19,8 @@ from tollbook.ports.sources import SourceStore
 from tollbook.ports.spans import SpanStore
 from tollbook.telemetry import Telemetry
 from tollbook.views.desk import PriceShelf
+from tollbook.views.fleet import FleetView
+from tollbook.views.tenant import TenantView
 
 
 class Site(msgspec.Struct):
@@ -28,9 +29,9 @@ class Site(msgspec.Struct):
     directory: Directory
     sessions: Sessions
     reading: Reading
-    journal: Journal
+    fleet: FleetView
+    tenant: TenantView
     alerts: AlertStore
-    watch: Watch
     clock: Clock
     telemetry: Telemetry
     config: Config
@@ -43,3 +44,4 @@ class Site(msgspec.Struct):
     price_store: PriceStore
     prices: PriceShelf
     gate: Gate
+    journal: Journal
