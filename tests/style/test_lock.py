@@ -37,6 +37,7 @@ def _pinned(name: str) -> dict[str, str]:
         ("integrations.txt", ["all", "dev", "integrations"]),
         ("docs.txt", ["docs"]),
         ("tools.txt", ["tools"]),
+        ("browser.txt", ["all", "dev", "browser"]),
     ],
 )
 def test_every_requirement_is_pinned_within_its_bounds(file: str, extras: list[str]) -> None:
@@ -54,7 +55,7 @@ def test_the_build_backend_is_pinned() -> None:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
-@pytest.mark.parametrize("file", ["dev.txt", "integrations.txt"])
+@pytest.mark.parametrize("file", ["dev.txt", "integrations.txt", "browser.txt"])
 def test_what_runs_is_what_is_tested(file: str) -> None:
     tested = _pinned(file)
     assert {name: tested.get(name) for name in _pinned("all.txt")} == _pinned("all.txt")
