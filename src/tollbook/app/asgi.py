@@ -90,6 +90,11 @@ class Receiver:
             spans=world.spans,
             statements=world.statements(),
             periods=world.closing(),
+            finding=world.finding,
+            changes=world.changes,
+            refusals=world.refusal_store,
+            sources=world.sources,
+            price_store=world.prices,
             metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )
@@ -101,6 +106,7 @@ class Receiver:
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": keeper.run,
+            "refusals": world.refusals.run,
             "ack": partial(follow_ack, world, services),
         }
         self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")
@@ -130,6 +136,7 @@ def site_of(world: World, services: Services) -> Site:
             services.reading,
             world.views,
             services.alerts,
+            finding=services.finding,
             watch=services.watch,
             directory=services.directory,
             clock=services.clock,
@@ -137,6 +144,17 @@ def site_of(world: World, services: Services) -> Site:
         alerts=services.alerts,
         clock=services.clock,
         telemetry=services.telemetry,
+        config=services.config,
+        budgets=services.budgets,
+        finding=services.finding,
+        changes=services.changes,
+        refusals=services.refusals,
+        sources=services.sources,
+        spans=services.spans,
+        price_store=services.price_store,
+        prices=services.prices,
+        gate=services.gate,
+        journal=services.journal,
     )
 
 

@@ -8,6 +8,7 @@ from tollbook.cli import (
     doctor,
     imports,
     key,
+    mcp,
     migrate,
     outbox,
     period,
@@ -47,6 +48,7 @@ def build() -> typer.Typer:
     app.command()(statement.statement)
     app.add_typer(period.app, name="period")
     app.command()(doctor.doctor)
+    app.command()(mcp.mcp)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
     app.add_typer(alert.app, name="alert")

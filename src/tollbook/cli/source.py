@@ -1,5 +1,6 @@
 """`tollbook source`."""
 
+import getpass
 import secrets
 from enum import StrEnum
 from typing import Annotated
@@ -54,7 +55,7 @@ def add(
             stored_max=stored,
             created_at=world.clock.now(),
         )
-        return await PostgresSources(world.pool, world.queries).add(source)
+        return await PostgresSources(world.pool, world.queries).add(source, getpass.getuser())
 
     if not run(data, added):
         raise ConfigError(f"there is a source {named} already; `tollbook source remove` it first, or give a --name")
@@ -84,7 +85,7 @@ def status(data: Data = None) -> None:
 @app.command()
 def remove(name: str, data: Data = None) -> None:
     """Stop polling a source and forget which of its requests were taken."""
-    if not run(data, lambda world: PostgresSources(world.pool, world.queries).remove(name)):
+    if not run(data, lambda world: PostgresSources(world.pool, world.queries).remove(name, getpass.getuser())):
         raise ConfigError(f"there is no source {name}; `tollbook source list` shows them all")
     print(f"{name} is removed")
 

@@ -1,5 +1,6 @@
 """`tollbook webhook`."""
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -19,7 +20,9 @@ def create(
 ) -> None:
     """Make a webhook address for a source; the address is the secret and is shown once."""
     stands_for, bound = source_named(source), None if tenant is None else tenant_named(tenant)
-    print(f"/webhook/receive/{run(data, lambda world: mint_token(world.config, stands_for, tenant=bound))}")
+    by = getpass.getuser()
+    token = run(data, lambda world: mint_token(world.config, stands_for, by=by, tenant=bound))
+    print(f"/webhook/receive/{token}")
 
 
 @app.command("list")
@@ -33,6 +36,6 @@ def list_tokens(data: Data = None) -> None:
 @app.command()
 def revoke(token_id: str, data: Data = None) -> None:
     """Revoke a webhook by the id that `list` shows."""
-    if not run(data, lambda world: world.config.revoke_token(token_id)):
+    if not run(data, lambda world: world.config.revoke_token(token_id, getpass.getuser())):
         raise ConfigError(f"no webhook {token_id} is in force; `tollbook webhook list` shows them all")
     print(f"{token_id} is revoked")

@@ -5,7 +5,8 @@ TollbookError
 ├── RequestError              the request cannot be taken as it is; never retry unchanged
 │   └── UnitsRefused          units beside the tokens name nothing, or contradict each other
 ├── ConfigError               a setting is missing or contradicts another
-│   └── BudgetClash           two budgets of one owner would name the same meters
+│   ├── BudgetClash           two budgets of one owner would name the same meters
+│   └── BudgetMoved           a budget is not as whoever changes it believes it to be
 └── StoreError                a store did not do what was asked
     ├── JournalUnavailable    Valkey is away, loading, out of memory or timing out (retryable)
     ├── LedgerUnavailable     Postgres is away or timing out (retryable)
@@ -109,6 +110,12 @@ class BudgetClash(ConfigError):  # noqa: N818 - a state of the world, not a mist
     """Another budget of the same owner names the same meters."""
 
     code = "budget_clash"
+
+
+class BudgetMoved(ConfigError):  # noqa: N818 - a state of the world, not a mistake
+    """A budget stands at another version than the one its change was made for."""
+
+    code = "budget_moved"
 
 
 class StoreError(TollbookError):

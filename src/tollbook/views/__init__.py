@@ -1,1 +1,1 @@
-"""What people look at, as figures: the API and the dashboard show the same."""
+"""What people look at and what they change, whatever it is shown by."""

@@ -1,4 +1,4 @@
-"""Figures and instants as every answer writes them."""
+"""Shapes that several views share."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime

@@ -10,6 +10,7 @@ from tollbook.enforcement.watch import State, Watch
 from tollbook.pipeline.directory import Directory
 from tollbook.ports.alerts import AlertRow, AlertStore
 from tollbook.ports.clock import Clock
+from tollbook.ports.finding import Finding
 from tollbook.ports.reading import EntryRow, Reading
 from tollbook.ports.views import Part, Split, Step, ViewReading
 from tollbook.views.burndown import BurnDown, burn_downs
@@ -58,6 +59,7 @@ class TenantView:
         views: ViewReading,
         alerts: AlertStore,
         *,
+        finding: Finding,
         watch: Watch,
         directory: Directory,
         clock: Clock,
@@ -65,6 +67,7 @@ class TenantView:
         self._reading = reading
         self._views = views
         self._alerts = alerts
+        self._finding = finding
         self._watch = watch
         self._directory = directory
         self._clock = clock
@@ -89,7 +92,7 @@ class TenantView:
             state=state,
             burn_downs=await burn_downs(self._reading, self._directory, line, state, self._clock.now()),
             alerts=await self._alerts.alerts(tenant, None, _ALERTS_SHOWN),
-            entries=await self._reading.entries(tenant, None, _ENTRIES_SHOWN),
+            entries=(await self._finding.entries(tenant, None, _ENTRIES_SHOWN)).rows,
         )
 
     async def _series(self, tenant: str, days: tuple[date, date], step: Step, by: Split) -> Series:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tollbook.domain.money import NANOS_PER_USD, usd_text
+from tollbook.domain.money import NANOS_PER_USD, nanos_from_usd, usd_text
 
 _PLACES_SMALL = 4
 _COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
@@ -127,6 +127,35 @@ def lasted(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
+def at_text(text: str) -> str:
+    """An instant of RFC 3339 as people read it in a table, in UTC to the second.
+
+    >>> at_text("2026-11-08T13:05:07.25Z")
+    '8 Nov 13:05:07'
+    """
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{at.day} {at:%b %H:%M:%S}"
+
+
+def day_of(text: str) -> str:
+    """The day and minute of an instant of RFC 3339, with its year, in UTC.
+
+    >>> day_of("2026-11-08T13:05:07Z")
+    '8 Nov 2026 13:05'
+    """
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M}"
+
+
+def took(first: str, last: str) -> str:
+    """The length of time between two instants of RFC 3339.
+
+    >>> took("2026-11-08T13:05:07Z", "2026-11-08T13:05:08.5Z")
+    '1.5 s'
+    """
+    return lasted((datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds())
+
+
 def _rounded(size: int, unit: int) -> int:
     """Half to even, in whole numbers."""
     whole, rest = divmod(size, unit)
@@ -162,5 +191,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "clock": clock_text,
     "instant": instant,
     "lasted": lasted,
+    "nanos": nanos_from_usd,
+    "at": at_text,
+    "days": day_of,
+    "took": took,
     "alert_badge": alert_badge,
 }

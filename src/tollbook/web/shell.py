@@ -91,7 +91,10 @@ def _around(viewer: Viewer | None, url: URL, title: str) -> dict[str, object]:
 
 def places_of(viewer: Viewer | None) -> list[Place]:
     """The pages that a viewer can open."""
-    return [] if viewer is None else [place for place in PLACES if viewer.is_admin or not place.admin]
+    if viewer is None:
+        return []
+    is_whole = viewer.principal.tenant is None
+    return [place for place in PLACES if (viewer.is_admin or not place.admin) and (is_whole or not place.whole)]
 
 
 def address_with(url: URL, **changed: object) -> str:

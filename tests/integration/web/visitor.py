@@ -35,6 +35,7 @@ class SiteWorld:
                 world.reading,
                 world.views,
                 world.alerts,
+                finding=world.finding,
                 watch=world.services.watch,
                 directory=world.directory,
                 clock=world.clock,
@@ -42,6 +43,17 @@ class SiteWorld:
             alerts=world.alerts,
             clock=world.clock,
             telemetry=world.telemetry,
+            config=world.config,
+            budgets=world.limits,
+            finding=world.finding,
+            changes=world.services.changes,
+            refusals=world.refusal_store,
+            sources=world.services.sources,
+            spans=world.spans,
+            price_store=world.services.price_store,
+            prices=world.services.prices,
+            gate=world.gate,
+            journal=world.journal,
         )
         self.app = SiteApp(world.front, self.site)
 
