@@ -13,10 +13,13 @@ from tollbook.cli import (
     price,
     provision,
     rebuild,
+    report,
     reprice,
+    run,
     serve,
     source,
     source_test,
+    tail,
     tenant,
     up,
     verify,
@@ -43,6 +46,9 @@ def build() -> typer.Typer:
     app.command()(rebuild.rebuild)
     app.command()(reprice.reprice)
     app.command()(doctor.doctor)
+    app.command(epilog=report.EXAMPLES)(report.report)
+    app.command(epilog=tail.EXAMPLES)(tail.tail)
+    app.command(epilog=run.EXAMPLES)(run.run)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
     app.add_typer(alert.app, name="alert")
