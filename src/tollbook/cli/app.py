@@ -21,6 +21,7 @@ from tollbook.cli import (
     source_test,
     tail,
     tenant,
+    top,
     up,
     verify,
     webhook,
@@ -46,6 +47,7 @@ def build() -> typer.Typer:
     app.command()(rebuild.rebuild)
     app.command()(reprice.reprice)
     app.command()(doctor.doctor)
+    app.command(epilog=top.EXAMPLES)(top.top)
     app.command(epilog=report.EXAMPLES)(report.report)
     app.command(epilog=tail.EXAMPLES)(tail.tail)
     app.command(epilog=run.EXAMPLES)(run.run)

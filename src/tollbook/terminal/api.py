@@ -83,9 +83,7 @@ class Reader:
             raise self._unlike(f"{path} answers what is no answer of it: {error}") from error
 
     @contextmanager
-    def events(
-        self, path: str, query: Mapping[str, object], *, silence_s: float
-    ) -> Iterator[Iterator[tuple[str, str]]]:
+    def events(self, path: str, query: Mapping[str, object], silence_s: float) -> Iterator[Iterator[tuple[str, str]]]:
         """Server-sent events as (name, data); raises `ServerAway` where none can be had or they fall silent."""
         try:
             with self._transport.events(address(path, query), silence_s) as found:

@@ -10,17 +10,16 @@ _LEVELS_PLAIN = "_.-=+*#@"
 _NONE = "·"
 _PARTS = " ▏▎▍▌▋▊▉"
 _SCALES = ((1_000_000_000_000, "T"), (1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
-_CENTS_FROM = 100 * NANOS_PER_USD
 
 
 def usd(nanos: int, places: int | None = None) -> str:
-    """Dollars for the eye: cents from a hundred dollars on, else four places; what is too small for them says so.
+    """Dollars for the eye: cents from a dollar on, else four places; what is too small for them says so.
 
-    >>> usd(1_234_567_890_000), usd(12_345_600_000), usd(4_000)
-    ('$1,234.57', '$12.3456', '<$0.0001')
+    >>> usd(1_234_567_890_000), usd(345_600_000), usd(4_000)
+    ('$1,234.57', '$0.3456', '<$0.0001')
     """
     if places is None:
-        places = 2 if abs(nanos) >= _CENTS_FROM else 4
+        places = 2 if not nanos or abs(nanos) >= NANOS_PER_USD else 4
     unit = int(10 ** (9 - places))
     steps = (abs(nanos) + unit // 2) // unit
     sign = "-" if nanos < 0 else ""

@@ -14,7 +14,7 @@ from tollbook.terminal.answers import Sums
 from tollbook.terminal.figures import bar, condensed, count, percent, places_for, share, sparkline, usd
 from tollbook.terminal.names import safe
 from tollbook.terminal.report import TIMES, Group, Report
-from tollbook.terminal.tree import Instance, Tree
+from tollbook.terminal.tree import Instance, Tree, guided
 
 Each = TypeVar("Each")
 
@@ -102,7 +102,7 @@ def report_csv(report: Report) -> str:
 def tree_table(tree: Tree, console: Console, *, depth: int | None = None) -> Table:
     """Instances from the top down, the costliest path marked; what lies deeper than `depth` is counted above it."""
     plain = is_plain(console)
-    lines = _tree_lines(tree.roots, depth, plain=plain)
+    lines = guided(tree.roots, depth, plain=plain)
     places = places_for(each.inclusive.cost_nanos for _, each in lines)
     whole = tree.total.cost_nanos
     columns: list[Column[Instance]] = [
@@ -126,28 +126,6 @@ def tree_table(tree: Tree, console: Console, *, depth: int | None = None) -> Tab
         return table
 
     return _fitting(console, columns, 1, built)
-
-
-def _tree_lines(roots: Sequence[Instance], depth: int | None, *, plain: bool) -> list[tuple[str, Instance]]:
-    tee, corner, pipe, space = ("|- ", "`- ", "|  ", "   ") if plain else ("├─ ", "└─ ", "│  ", "   ")
-    found: list[tuple[str, Instance]] = []
-    waiting: list[tuple[str, str, Instance, int]] = [("", "", root, 1) for root in reversed(roots)]
-    while waiting:
-        guide, below, each, level = waiting.pop()
-        found.append((guide, each))
-        if depth is not None and level >= depth:
-            continue
-        children = each.children
-        waiting += [
-            (
-                below + (corner if child is children[-1] else tee),
-                below + (space if child is children[-1] else pipe),
-                child,
-                level + 1,
-            )
-            for child in reversed(children)
-        ]
-    return found
 
 
 def _tree_name(guide: str, each: Instance, *, plain: bool) -> Text:

@@ -1,6 +1,6 @@
 """A run as a tree of agent instances: what each spent itself, and with all below it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -73,6 +73,24 @@ def walk(roots: Iterable[Instance]) -> Iterable[tuple[Instance, str | None, int]
         each, parent, depth = waiting.pop()
         yield each, parent, depth
         waiting += [(child, each.agent, depth + 1) for child in reversed(each.children)]
+
+
+def guided(roots: Sequence[Instance], depth: int | None = None, *, plain: bool = False) -> list[tuple[str, Instance]]:
+    """Instances from the top down, each with the branches that lead to it; those deeper than `depth` are left out."""
+    tee, corner, pipe, space = ("|- ", "`- ", "|  ", "   ") if plain else ("├─ ", "└─ ", "│  ", "   ")
+    found: list[tuple[str, Instance]] = []
+    waiting: list[tuple[str, str, Instance, int]] = [("", "", root, 1) for root in reversed(roots)]
+    while waiting:
+        guide, below, each, level = waiting.pop()
+        found.append((guide, each))
+        if depth is not None and level >= depth:
+            continue
+        last = each.children[-1] if each.children else None
+        waiting += [
+            (below + (corner if child is last else tee), below + (space if child is last else pipe), child, level + 1)
+            for child in reversed(each.children)
+        ]
+    return found
 
 
 def _tree(run: str, tenant: str, rows: list[RunLine], *, by_role: bool) -> Tree:
