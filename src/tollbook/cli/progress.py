@@ -1,5 +1,8 @@
 """Progress of long work: a bar on standard error where a person looks at it, and nothing anywhere else."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 
@@ -19,6 +22,18 @@ def progress_bar(*columns: ProgressColumn) -> Progress:
     )
 
 
-def note(line: str) -> None:
-    """A remark on standard error, above the bar where there is one."""
-    Console(stderr=True, highlight=False, soft_wrap=True).print(safe(line), markup=False)
+def note(line: str, *, above: Progress | None = None) -> None:
+    """A remark on standard error, above a bar where there is one."""
+    console = Console(stderr=True) if above is None else above.console
+    console.print(safe(line), markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """A sign on standard error that something goes on whose length nobody knows; nothing where nobody looks."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(safe(what)):
+        yield
