@@ -96,7 +96,7 @@ def test_every_option_is_in_the_page() -> None:
                     assert f"`{option}" in section, f"{path}: {option}"
 
 
-@pytest.mark.parametrize("path", _all_commands())
+@pytest.mark.parametrize("path", list(_all_commands()))
 def test_every_command_shows_examples_that_parse(path: str) -> None:
     command, _ = _resolve(path.split())
     heading, _, lines = (command.epilog or "").partition("Examples:\n")
@@ -107,7 +107,7 @@ def test_every_command_shows_examples_that_parse(path: str) -> None:
         _parse(words)
 
 
-@pytest.mark.parametrize("path", _all_commands())
+@pytest.mark.parametrize("path", list(_all_commands()))
 def test_every_command_that_answers_answers_in_json_too(path: str) -> None:
     command, _ = _resolve(path.split())
     has_json = any("--json" in parameter.opts for parameter in command.params)
