@@ -16,6 +16,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.refusals import Refusals
 from tollbook.enforcement.watch import Watch
 from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.holds import ValkeyHolds
@@ -24,11 +25,15 @@ from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
+from tollbook.ledger.changes import PostgresChanges
 from tollbook.ledger.config import PostgresConfig
+from tollbook.ledger.finding import PostgresFinding
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ledger.refusals import PostgresRefusals
+from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
@@ -154,6 +159,9 @@ class World:
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.spans = PostgresSpans(self.pool, self.queries)
+        self.finding = PostgresFinding(self.pool, self.queries)
+        self.refusal_store = PostgresRefusals(self.pool, self.queries)
+        self.refusals = Refusals(self.refusal_store, self.clock, self.telemetry)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -194,6 +202,11 @@ class World:
             prices=Shelf(),
             traces=Traces(self.spans, self.clock, self.telemetry, IntakeLimits(), TraceSettings()),
             spans=self.spans,
+            finding=self.finding,
+            changes=PostgresChanges(self.pool, self.queries),
+            refusals=self.refusal_store,
+            sources=PostgresSources(self.pool, self.queries),
+            price_store=PostgresPrices(self.pool, self.queries),
         )
 
     def new_gate(self, **settings: Any) -> Gate:
@@ -208,6 +221,7 @@ class World:
             tenancy=lambda: self.directory.tenancy,
             book=lambda: self.directory.budgets if self.directory.loaded else None,
             settings=GateSettings(**settings),
+            refused=self.refusals.note,
         )
 
     def resolver(self) -> Resolver:
@@ -278,7 +292,7 @@ class World:
 
     def key(self, role: Role = Role.ADMIN, tenant: str | None = None) -> str:
         """A new key in force."""
-        key = self.run(mint_key(self.config, role, tenant=tenant))
+        key = self.run(mint_key(self.config, role, by="test", tenant=tenant))
         self.run(self.directory.refresh())
         return key
 

@@ -15,14 +15,19 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.traces import Traces
 from tollbook.ports.alerts import AlertStore
+from tollbook.ports.changes import Changes
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
+from tollbook.ports.finding import Finding
 from tollbook.ports.journal import Depth, Journal
+from tollbook.ports.prices import PriceStore
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
+from tollbook.ports.refusals import RefusalStore
+from tollbook.ports.sources import SourceStore
 from tollbook.ports.spans import SpanStore
-from tollbook.pricing.book import PriceBook
 from tollbook.telemetry import Telemetry
+from tollbook.views.desk import PriceShelf
 
 
 class Backlog(NamedTuple):
@@ -41,14 +46,6 @@ class MetricsPage(Protocol):
     def render(self, backlog: Backlog) -> bytes:
         """The Prometheus text exposition of this process and its siblings, and of what waits."""
         ...
-
-
-class PriceShelf(Protocol):
-    """Where the price book in force stands."""
-
-    @property
-    def book(self) -> PriceBook:
-        """The book in force."""
 
 
 class Services(msgspec.Struct):
@@ -72,6 +69,11 @@ class Services(msgspec.Struct):
     prices: PriceShelf
     traces: Traces
     spans: SpanStore
+    finding: Finding
+    changes: Changes
+    refusals: RefusalStore
+    sources: SourceStore
+    price_store: PriceStore
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

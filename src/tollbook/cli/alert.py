@@ -59,7 +59,7 @@ def send_test(hook_id: str, as_json: AsJson = False, data: Data = None) -> None:
 @app.command(epilog=examples("tollbook alert remove 5cad18726755"))
 def remove(hook_id: str, as_json: AsJson = False, data: Data = None) -> None:
     """Remove a hook by the id that `list` shows; what waits for it is not sent any more."""
-    if not run(data, lambda world: world.alerts.remove_hook(hook_id)):
+    if not run(data, lambda world: world.alerts.remove_hook(hook_id, getpass.getuser())):
         raise ConfigError(f"there is no hook {hook_id}; `tollbook alert list` shows them all")
     answer(as_json, {"hook_id": hook_id, "state": "removed"}, f"{hook_id} is removed")
 

@@ -1,5 +1,6 @@
 """`tollbook key`."""
 
+import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -56,7 +57,8 @@ def create(
         return
     if any((agent, of_run, share_usd, expires_at, calls_per_minute is not None)):
         raise ConfigError("only a key with a --parent is bound to agents, runs, ends or shares")
-    _tell(as_json, run(data, lambda world: mint_key(world.config, role, tenant=bound, note=note)), wish, None)
+    made = run(data, lambda world: mint_key(world.config, role, by=getpass.getuser(), tenant=bound, note=note))
+    _tell(as_json, made, wish, None)
 
 
 @app.command("list", epilog=examples("tollbook key list", "tollbook key list --json"))
@@ -108,7 +110,7 @@ async def _child(world: World, parent: str, wish: Wish) -> str:
     if not line:
         raise ConfigError(f"no key {parent} is in force; `tollbook key list` shows them all")
     try:
-        minted = await mint_child(world.config, principal_of(line[0]), wish, world.clock.now())
+        minted = await mint_child(world.config, principal_of(line[0]), wish, world.clock.now(), by=getpass.getuser())
     except ValueError as error:
         raise ConfigError(str(error)) from error
     await world.limits.enforce(minted.made)
@@ -116,7 +118,7 @@ async def _child(world: World, parent: str, wish: Wish) -> str:
 
 
 async def _revoke(world: World, key_id: str) -> bool:
-    made = await world.config.revoke_key(key_id, world.clock.now())
+    made = await world.config.revoke_key(key_id, world.clock.now(), getpass.getuser())
     if made is not None:
         await world.limits.enforce(made)
     return made is not None

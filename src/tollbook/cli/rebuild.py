@@ -1,5 +1,6 @@
 """`tollbook rebuild`."""
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -28,7 +29,7 @@ def rebuild(
 
 async def _rebuild(world: World, restored: bool) -> int:
     if restored:
-        await world.config.mint_ledger_epoch()
+        await world.config.mint_ledger_epoch(getpass.getuser())
     partitions = world.directory.tenancy.partitions
     with progress_bar(MofNCompleteColumn()) as progress:
         for partition in progress.track(range(partitions), description="partitions"):

@@ -1,5 +1,6 @@
 """`tollbook source`."""
 
+import getpass
 import secrets
 from enum import StrEnum
 from typing import Annotated
@@ -62,7 +63,7 @@ def add(
             stored_max=stored,
             created_at=world.clock.now(),
         )
-        return await PostgresSources(world.pool, world.queries).add(source)
+        return await PostgresSources(world.pool, world.queries).add(source, getpass.getuser())
 
     if not run(data, added):
         raise ConfigError(f"there is a source {named} already; `tollbook source remove` it first, or give a --name")
@@ -87,7 +88,7 @@ def status(as_json: AsJson = False, data: Data = None) -> None:
 @app.command(epilog=examples("tollbook source remove instanode"))
 def remove(name: str, as_json: AsJson = False, data: Data = None) -> None:
     """Stop polling a source and forget which of its requests were taken."""
-    if not run(data, lambda world: PostgresSources(world.pool, world.queries).remove(name)):
+    if not run(data, lambda world: PostgresSources(world.pool, world.queries).remove(name, getpass.getuser())):
         raise ConfigError(f"there is no source {name}; `tollbook source list` shows them all")
     answer(as_json, {"name": name, "state": "removed"}, f"{name} is removed")
 

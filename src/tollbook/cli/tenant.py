@@ -1,5 +1,6 @@
 """`tollbook tenant`."""
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -33,7 +34,7 @@ def time_zone(
 async def _move(world: World, tenant: str, zone: str) -> ZoneSpan:
     calendar = world.directory.tenancy.calendar_of(tenant)
     try:
-        moved = await change_zone(world.config, tenant, calendar, zone, world.clock.now())
+        moved = await change_zone(world.config, tenant, calendar, zone, world.clock.now(), by=getpass.getuser())
     except ValueError as error:
         raise ConfigError(str(error)) from error
     return moved.spans[-1]

@@ -1,5 +1,6 @@
 """`tollbook webhook`."""
 
+import getpass
 from typing import Annotated
 
 import typer
@@ -23,7 +24,8 @@ def create(
 ) -> None:
     """Make a webhook address for a source; the address is the secret and is shown once."""
     stands_for, bound = source_named(source), None if tenant is None else tenant_named(tenant)
-    token = run(data, lambda world: mint_token(world.config, stands_for, tenant=bound))
+    by = getpass.getuser()
+    token = run(data, lambda world: mint_token(world.config, stands_for, by=by, tenant=bound))
     path = f"/webhook/receive/{token}"
     answer(as_json, {"token": token, "source": stands_for, "tenant": bound, "receive_path": path}, path)
 
@@ -38,7 +40,7 @@ def list_tokens(as_json: AsJson = False, data: Data = None) -> None:
 @app.command(epilog=examples("tollbook webhook revoke 9ae5e0f4bc84"))
 def revoke(token_id: str, as_json: AsJson = False, data: Data = None) -> None:
     """Revoke a webhook by the id that `list` shows."""
-    if not run(data, lambda world: world.config.revoke_token(token_id)):
+    if not run(data, lambda world: world.config.revoke_token(token_id, getpass.getuser())):
         raise ConfigError(f"no webhook {token_id} is in force; `tollbook webhook list` shows them all")
     answer(as_json, {"token_id": token_id, "state": "revoked"}, f"{token_id} is revoked")
 

@@ -1,7 +1,7 @@
 """The reading port over Postgres: read-only questions, each one statement."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from uuid import UUID
 
 import asyncpg
@@ -13,10 +13,9 @@ from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.config import BudgetListing
-from tollbook.ports.reading import Cursor, DayTotal, Dimension, EntryRow, RunRow, SpendRow
+from tollbook.ports.reading import DayTotal, Dimension, EntryRow, RunRow, SpendRow
 
 _DIMENSIONS: tuple[Dimension, ...] = ("tenant", "day", "hour", "agent", "model")
-_NEWEST = (datetime(9999, 12, 31, tzinfo=UTC), UUID(int=(1 << 128) - 1))
 
 
 class PostgresReading:
@@ -42,23 +41,13 @@ class PostgresReading:
         rows = [SpendRow(tuple(row[place] for place in places), *tuple(row)[len(_DIMENSIONS) :]) for row in found]
         return [row for row in rows if row.calls or row.cost_nanos]
 
-    async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
-        """Up to `count` entries, newest first, behind the cursor."""
-        ts, entry_id = _NEWEST if before is None else (before[0], UUID(before[1]))
-        async with connection_of(self._pool) as connection:
-            if tenant is None:
-                found = await connection.fetch(self._sql["entries_of_all"], ts, entry_id, count)
-            else:
-                found = await connection.fetch(self._sql["entries_of_tenant"], ts, entry_id, count, tenant)
-        return [_entry(row) for row in found]
-
     async def call(self, tenant: str | None, call: str, now: datetime) -> list[EntryRow]:
         """The entries of one call, the original first, then its corrections as they were made."""
         async with connection_of(self._pool) as connection:
             found = await connection.fetch(
                 self._sql["entries_of_call"], UUID(call), tenant, oldest_week(now), week_of(now)
             )
-        return [_entry(row) for row in found]
+        return [entry_of(row) for row in found]
 
     async def run(self, tenant: str | None, run: str) -> list[tuple[str, RunRow]]:
         """(tenant, row) for every agent instance and model of a run."""
@@ -95,8 +84,9 @@ class PostgresReading:
         return 0.0 if lag is None else float(lag)
 
 
-def _entry(row: asyncpg.Record) -> EntryRow:
-    entry = EntryRow(*row)
+def entry_of(row: asyncpg.Record) -> EntryRow:
+    """A row that begins with the columns of `EntryRow`."""
+    entry = EntryRow(*tuple(row)[: len(EntryRow._fields)])
     return entry._replace(
         entry_id=str(entry.entry_id),
         # asyncpg hands jsonb over as text.
