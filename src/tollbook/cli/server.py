@@ -1,5 +1,6 @@
 """Which server a command asks: that of the settings, else that of the last `tollbook up`."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from tollbook.terminal.api import Reader
 
 _COMPLETION_TIMEOUT_S = 1.0
 _COMPLETIONS_MAX = 200
+_HARMLESS = re.compile(r"[\w.@+/-]+")
 
 Url = Annotated[
     str | None, typer.Option("--url", help="The server's address; its key is TOLLBOOK_API_KEY.", show_default=False)
@@ -68,8 +70,8 @@ def complete_tenant(incomplete: str) -> list[str]:
     except (TollbookError, OSError):
         return []
     names = sorted(row.tenant for row in found.rows if row.tenant.startswith(incomplete))
-    # A shell reads one word a line: a name of another form is typed by hand.
-    return [name for name in names if name.isprintable() and not any(map(str.isspace, name))][:_COMPLETIONS_MAX]
+    # Shells evaluate what completes: a name of any other form is typed by hand.
+    return [name for name in names if _HARMLESS.fullmatch(name)][:_COMPLETIONS_MAX]
 
 
 TenantOption = Annotated[

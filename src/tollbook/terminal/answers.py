@@ -151,7 +151,7 @@ class TenantLine(msgspec.Struct, frozen=True, kw_only=True):
     limit_usd: str | None = None
     throttled: bool = False
     reset_at: str | None = None
-    burn_usd_per_hour: str = "0"
+    burn_usd_per_hour: str | None = None
     forecast_usd: str | None = None
 
 
@@ -199,7 +199,7 @@ class Fleet(msgspec.Struct, frozen=True, kw_only=True):
     today: Figures = Figures()
     this_month: Figures = Figures()
     limit_usd: str | None = None
-    burn_usd_per_hour: str = "0"
+    burn_usd_per_hour: str | None = None
     forecast_today_usd: str | None = None
     calls_per_second: str | None = None
     hours: list[HourLine] = []

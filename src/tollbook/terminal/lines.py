@@ -49,7 +49,7 @@ def _titles(width: int) -> tuple[str, ...]:
 
 
 def _names(width: int) -> tuple[int, int, int]:
-    """The widths of tenant, agent and model: what the figures leave, the agent half of it."""
+    """The widths of tenant, agent and model: what the figures leave."""
     room = max(width, 60) - _TIME - _COST - (_COUNT + 1) * len(_titles(width)) - 4 - (24 if width >= _WIDE else 1)
-    quarter = room // 4
-    return quarter, room - 2 * quarter, quarter
+    tenant, model = room // 4, room * 3 // 8
+    return tenant, room - tenant - model, model
