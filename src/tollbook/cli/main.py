@@ -28,7 +28,8 @@ def main() -> None:
     except ModuleNotFoundError as missing:
         sys.exit(f"{_SERVER_EXTRA} (missing: {missing.name})")
     try:
-        build()()
+        # Named here, so that `python -m` and every script complete and explain themselves alike.
+        build()(prog_name="tollbook")
     except TollbookError as error:
         print(f"tollbook: {safe(str(error))}", file=sys.stderr)
         sys.exit(exit_code(error))

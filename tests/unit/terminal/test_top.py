@@ -31,7 +31,11 @@ def line(name: str, dollars: int, *, limit: int = 50, throttled: bool = False, c
     )
 
 
-def begun(*lines: Line, place: Place = Place(), kind: Kind = Kind.TENANTS, head: Head = Head()) -> State:
+EVERYWHERE = Place()
+NOTHING = Head()
+
+
+def begun(*lines: Line, place: Place = EVERYWHERE, kind: Kind = Kind.TENANTS, head: Head = NOTHING) -> State:
     state = State.begin(place, kind)
     state.take(Reading(place=place, kind=kind, head=head, lines=lines))
     return state
