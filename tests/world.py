@@ -37,6 +37,7 @@ from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
+from tollbook.ledger.views import PostgresViews
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory, mint_key
 from tollbook.pipeline.drain import Drain, DrainSettings
@@ -51,6 +52,7 @@ from tollbook.pricing.book import PriceBook, compile_book
 from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import CountRates, TokenRates
 from tollbook.telemetry import TelemetryRecord
+from tollbook.views.fleet import FleetView
 
 T = TypeVar("T")
 
@@ -162,6 +164,7 @@ class World:
         self.finding = PostgresFinding(self.pool, self.queries)
         self.refusal_store = PostgresRefusals(self.pool, self.queries)
         self.refusals = Refusals(self.refusal_store, self.clock, self.telemetry)
+        self.views = PostgresViews(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -207,6 +210,7 @@ class World:
             refusals=self.refusal_store,
             sources=PostgresSources(self.pool, self.queries),
             price_store=PostgresPrices(self.pool, self.queries),
+            fleet=FleetView(self.reading, self.views, self.journal, self.directory, self.clock),
         )
 
     def new_gate(self, **settings: Any) -> Gate:

@@ -1,4 +1,4 @@
-"""Shapes that several answers share."""
+"""Shapes that several answers share: those of the views, under the names the routes know them by."""
 
 from tollbook.views.figures import Counted, Figures, figures_of, time_of_ms, time_text, total_of
 

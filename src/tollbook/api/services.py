@@ -28,6 +28,7 @@ from tollbook.ports.sources import SourceStore
 from tollbook.ports.spans import SpanStore
 from tollbook.telemetry import Telemetry
 from tollbook.views.desk import PriceShelf
+from tollbook.views.fleet import FleetView
 
 
 class Backlog(NamedTuple):
@@ -74,6 +75,7 @@ class Services(msgspec.Struct):
     refusals: RefusalStore
     sources: SourceStore
     price_store: PriceStore
+    fleet: FleetView
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

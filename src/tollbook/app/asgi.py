@@ -22,6 +22,8 @@ from tollbook.app.wiring import World
 from tollbook.domain.errors import TollbookError
 from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.sessions import PostgresSessions
+from tollbook.views.fleet import FleetView
+from tollbook.views.tenant import TenantView
 from tollbook.web.site import Site
 
 _GARBAGE_SOUGHT_EVERY = 10_000
@@ -75,7 +77,8 @@ class Receiver:
             received=world.received,
             config=world.config,
             budgets=world.limits,
-            reading=PostgresReading(world.pool, world.queries),
+            reading=(reading := PostgresReading(world.pool, world.queries)),
+            fleet=FleetView(reading, world.views, world.journal, world.directory, world.clock),
             alerts=world.alerts,
             clock=world.clock,
             telemetry=world.metrics,
@@ -128,11 +131,30 @@ def site_of(world: World, services: Services) -> Site:
         directory=services.directory,
         sessions=PostgresSessions(world.pool, world.queries),
         reading=services.reading,
-        journal=services.journal,
+        fleet=services.fleet,
+        tenant=TenantView(
+            services.reading,
+            world.views,
+            services.alerts,
+            finding=services.finding,
+            watch=services.watch,
+            directory=services.directory,
+            clock=services.clock,
+        ),
         alerts=services.alerts,
-        watch=services.watch,
         clock=services.clock,
         telemetry=services.telemetry,
+        config=services.config,
+        budgets=services.budgets,
+        finding=services.finding,
+        changes=services.changes,
+        refusals=services.refusals,
+        sources=services.sources,
+        spans=services.spans,
+        price_store=services.price_store,
+        prices=services.prices,
+        gate=services.gate,
+        journal=services.journal,
     )
 
 

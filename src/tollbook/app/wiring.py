@@ -46,9 +46,11 @@ from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
+from tollbook.ledger.views import PostgresViews
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
+from tollbook.pipeline.follow import Follower
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
@@ -81,6 +83,7 @@ class World:
         self.changes = PostgresChanges(pool, queries)
         self.refusal_store = PostgresRefusals(pool, queries)
         self.sources = PostgresSources(pool, queries)
+        self.views = PostgresViews(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
         self.refusals = Refusals(self.refusal_store, self.clock, self.metrics)
@@ -212,6 +215,10 @@ class World:
             lambda: self.directory.tenancy,
             settings=RaiserSettings(burn_rate_minutes=self.settings.alert_burn_rate_minutes),
         )
+
+    def follower(self, partition: int) -> Follower:
+        """The follower of one partition's rollups."""
+        return Follower(partition, self.views, self.clock, self.metrics)
 
     def deliverer(self) -> Deliverer:
         """The use case that carries alerts to their hooks."""

@@ -8,6 +8,7 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.errors import invariant
+from tollbook.domain.window import ONE_DAY
 from tollbook.ledger.booking import oldest_week, week_of
 from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
@@ -30,13 +31,10 @@ class PostgresReading:
     ) -> list[SpendRow]:
         """Sums over the tenants' local days first_day..last_day, both included, grouped by the dimensions."""
         asked = [dimension in by for dimension in _DIMENSIONS]
+        whose = () if tenant is None else (tenant,)
+        name = statement_for(tenant, first_day, last_day, by)
         async with connection_of(self._pool) as connection:
-            if tenant is None:
-                found = await connection.fetch(self._sql["spend_of_all"], first_day, last_day, *asked, rows_max)
-            else:
-                found = await connection.fetch(
-                    self._sql["spend_of_tenant"], first_day, last_day, *asked, rows_max, tenant
-                )
+            found = await connection.fetch(self._sql[name], first_day, last_day, *asked, rows_max, *whose)
         places = [_DIMENSIONS.index(dimension) for dimension in by]
         rows = [SpendRow(tuple(row[place] for place in places), *tuple(row)[len(_DIMENSIONS) :]) for row in found]
         return [row for row in rows if row.calls or row.cost_nanos]
@@ -82,6 +80,21 @@ class PostgresReading:
         async with connection_of(self._pool) as connection:
             lag = await connection.fetchval(self._sql["inbox_lag"])
         return 0.0 if lag is None else float(lag)
+
+
+def statement_for(tenant: str | None, first_day: date, last_day: date, by: Sequence[Dimension]) -> str:
+    """Which statement answers with the fewest rows read; all of them say the same, to the nano-dollar.
+
+    >>> statement_for("acme", date(2026, 11, 1), date(2026, 11, 30), ["model"])
+    'spend_months_of_tenant'
+    """
+    whose = "all" if tenant is None else "tenant"
+    if tenant is None and not {"tenant", "agent", "model"}.intersection(by):
+        return "spend_hours_of_all"
+    if "hour" in by:
+        return f"spend_of_{whose}"
+    whole = first_day.day == 1 and (last_day + ONE_DAY).day == 1
+    return f"spend_{'months' if whole and 'day' not in by else 'days'}_of_{whose}"
 
 
 def entry_of(row: asyncpg.Record) -> EntryRow:

@@ -4,6 +4,8 @@ from datetime import datetime
 
 from tollbook.domain.access import Principal
 from tollbook.domain.money import nanos_from_usd
+from tollbook.ingest.fields import check_tenant, check_text
+from tollbook.ingest.refusal import ItemRefused
 from tollbook.views.problems import field_invalid, forbidden, query_invalid
 
 _NAME_CHARS_MAX = 256
@@ -11,10 +13,14 @@ _NAME_CHARS_MAX = 256
 
 def name_of(text: str, what: str) -> str:
     """A name as it came in a path, a query or a body; raises a 400 where no event could bear it."""
-    if not text or len(text) > _NAME_CHARS_MAX or not text.isprintable() or text != text.strip():
-        raise field_invalid(f"{what} is no name: 1 to {_NAME_CHARS_MAX} printable characters")
-    if what == "tenant" and any(mark in text for mark in ":{}"):
-        raise field_invalid("a tenant's name holds no ':', '{' or '}'")
+    try:
+        check_text(text, what)
+        if what == "tenant":
+            check_tenant(text)
+    except ItemRefused as refused:
+        raise field_invalid(refused.detail) from refused
+    if len(text) > _NAME_CHARS_MAX or text != text.strip():
+        raise field_invalid(f"{what} is no name: 1 to {_NAME_CHARS_MAX} characters, without white space around them")
     return text
 
 

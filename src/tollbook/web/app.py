@@ -8,10 +8,21 @@ from litestar.types import ExceptionHandlersMap
 
 from tollbook.domain.errors import StoreError
 from tollbook.telemetry import LoopFailed
+from tollbook.views.problems import Problem
 from tollbook.web.access import provide_site, provide_viewer
 from tollbook.web.live import Hub
+from tollbook.web.pages.budgets import budgets, edit_budget, remove_budget, set_budget
+from tollbook.web.pages.changes import changes
+from tollbook.web.pages.entries import entries, entry
 from tollbook.web.pages.fleet import fleet
+from tollbook.web.pages.health import health
+from tollbook.web.pages.keys import keys, make_key, revoke_key
+from tollbook.web.pages.prices import accept_book, prices
+from tollbook.web.pages.runs import run, runs
 from tollbook.web.pages.sign_in import sign_in, sign_in_form, sign_out
+from tollbook.web.pages.sources import add_source, make_webhook, remove_source, revoke_webhook, sources
+from tollbook.web.pages.tenant import tenant
+from tollbook.web.pages.tenants import tenants
 from tollbook.web.refusals import refused
 from tollbook.web.refusing import Refusal, not_found
 from tollbook.web.session import Answer, PageRequest
@@ -39,7 +50,10 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-_PAGES = frozenset({"", "sign-in", "sign-out", "static", "tenants"})
+_PAGES = frozenset(
+    {"", "sign-in", "sign-out", "static", "tenants", "runs", "entries", "budgets", "prices", "sources", "keys"}
+    | {"changes", "health"}
+)
 """First segments of the paths that are answered here; all others are the API's."""
 
 
@@ -62,7 +76,14 @@ async def static_file(request: PageRequest) -> Response[bytes]:
 def build_web(site: Site) -> Litestar:
     """The application of the pages."""
     return Litestar(
-        route_handlers=[static_file, sign_in, sign_in_form, sign_out, fleet],
+        route_handlers=[
+            *(static_file, sign_in, sign_in_form, sign_out, fleet, tenants, tenant),
+            *(entries, entry, runs, run, changes, health),
+            *(budgets, edit_budget, set_budget, remove_budget),
+            *(prices, accept_book),
+            *(sources, add_source, remove_source, make_webhook, revoke_webhook),
+            *(keys, make_key, revoke_key),
+        ],
         state=State({"site": site, "shell": Shell(), "hub": Hub(site)}),
         dependencies={
             "site": Provide(provide_site, sync_to_thread=False),
@@ -89,6 +110,10 @@ def _of_refusal(request: PageRequest, refusal: Refusal) -> Answer:
     return with_headers(refused(request, refusal))
 
 
+def _of_problem(request: PageRequest, problem: Problem) -> Answer:
+    return with_headers(refused(request, Refusal(problem.status, problem.code, problem.detail)))
+
+
 def _of_store(request: PageRequest, failure: StoreError) -> Answer:
     # What the driver said names hosts and tables: it goes to the log, not to whoever looks.
     return with_headers(refused(request, Refusal(503, failure.code, "A store that this page needs is away.")))
@@ -110,6 +135,7 @@ def _of_bug(request: Request[None, None, State], bug: Exception) -> Answer:
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     Refusal: _of_refusal,
+    Problem: _of_problem,
     StoreError: _of_store,
     HTTPException: _of_http,
     Exception: _of_bug,

@@ -5,15 +5,16 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from tollbook.domain.money import NANOS_PER_USD, usd_text
+from tollbook.domain.money import NANOS_PER_USD, nanos_from_usd, usd_text
 
 _PLACES_SMALL = 4
 _COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 _STEADY_PERMILLE = 10
+_MANY = 10
 
 
 class Trend(NamedTuple):
-    """How a figure stands beside an earlier one: `way` is up, down, same or new."""
+    """How a figure stands beside an earlier one: `way` is up, down, same, new, or times where it is many times that."""
 
     way: str
     text: str
@@ -77,11 +78,13 @@ def percent(part: int, whole: int) -> str:
 def trend(now: int, before: int) -> Trend:
     """How a figure has changed, in per cent of the earlier one.
 
-    >>> trend(150, 100), trend(100, 0).way, trend(0, 0).way
-    (Trend(way='up', text='50 %'), 'new', 'same')
+    >>> trend(150, 100), trend(1_500, 100).text, trend(100, 0).way, trend(0, 0).way
+    (Trend(way='up', text='50 %'), '15', 'new', 'same')
     """
     if before <= 0:
         return Trend("new" if now > 0 else "same", "")
+    if now >= before * _MANY:
+        return Trend("times", f"{now // before:,}")
     change = _rounded((now - before) * 1000, before)
     if abs(change) < _STEADY_PERMILLE:
         return Trend("same", percent(abs(now - before), before))
@@ -124,10 +127,57 @@ def lasted(seconds: float) -> str:
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
 
 
+def at_text(text: str) -> str:
+    """An instant of RFC 3339 as people read it in a table, in UTC to the second.
+
+    >>> at_text("2026-11-08T13:05:07.25Z")
+    '8 Nov 13:05:07'
+    """
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{at.day} {at:%b %H:%M:%S}"
+
+
+def day_of(text: str) -> str:
+    """The day and minute of an instant of RFC 3339, with its year, in UTC.
+
+    >>> day_of("2026-11-08T13:05:07Z")
+    '8 Nov 2026 13:05'
+    """
+    at = datetime.fromisoformat(text).astimezone(UTC)
+    return f"{at.day} {at:%b %Y %H:%M}"
+
+
+def took(first: str, last: str) -> str:
+    """The length of time between two instants of RFC 3339.
+
+    >>> took("2026-11-08T13:05:07Z", "2026-11-08T13:05:08.5Z")
+    '1.5 s'
+    """
+    return lasted((datetime.fromisoformat(last) - datetime.fromisoformat(first)).total_seconds())
+
+
 def _rounded(size: int, unit: int) -> int:
     """Half to even, in whole numbers."""
     whole, rest = divmod(size, unit)
     return whole + (2 * rest > unit or (2 * rest == unit and whole % 2 == 1))
+
+
+_ALERTS = {
+    "budget.threshold": ("warn", "threshold"),
+    "budget.burn_rate": ("warn", "limit ahead"),
+    "throttle.set": ("bad", "throttled"),
+    "throttle.cleared": ("good", "free again"),
+    "model.unpriced": ("warn", "no price"),
+}
+
+
+def alert_badge(kind: str) -> tuple[str, str]:
+    """How an alert is marked: what its colour means, and its word; one of a later kind bears its own name.
+
+    >>> alert_badge("throttle.set"), alert_badge("source.gap")
+    (('bad', 'throttled'), ('warn', 'source gap'))
+    """
+    return _ALERTS.get(kind, ("warn", kind.replace(".", " ").replace("_", " ")))
 
 
 FILTERS: dict[str, Callable[..., object]] = {
@@ -141,4 +191,9 @@ FILTERS: dict[str, Callable[..., object]] = {
     "clock": clock_text,
     "instant": instant,
     "lasted": lasted,
+    "nanos": nanos_from_usd,
+    "at": at_text,
+    "days": day_of,
+    "took": took,
+    "alert_badge": alert_badge,
 }

@@ -11,6 +11,7 @@ from litestar.datastructures import URL
 
 import tollbook
 from tollbook.web import drawing, figures
+from tollbook.web.naming import path_text, segment
 from tollbook.web.nav import PLACES, Place
 from tollbook.web.session import Viewer
 
@@ -46,9 +47,9 @@ class Shell:
         self.templates.filters.update(figures.FILTERS)
         self.templates.globals.update(drawing.GLOBALS)
         self.templates.globals.update(static=self.address_of, version=tollbook.__version__)
+        self.templates.filters["segment"] = segment
         # A global, because a live region is rendered by itself, without the head of its template.
         self.templates.globals["parts"] = self.templates.get_template("parts.html").module
-        self.templates.filters["segment"] = lambda text: quote(text, safe="")
 
     def address_of(self, name: str) -> str:
         """Where a static file is served: its address names its content, so it may be kept."""
@@ -90,7 +91,10 @@ def _around(viewer: Viewer | None, url: URL, title: str) -> dict[str, object]:
 
 def places_of(viewer: Viewer | None) -> list[Place]:
     """The pages that a viewer can open."""
-    return [] if viewer is None else [place for place in PLACES if viewer.is_admin or not place.admin]
+    if viewer is None:
+        return []
+    is_whole = viewer.principal.tenant is None
+    return [place for place in PLACES if (viewer.is_admin or not place.admin) and (is_whole or not place.whole)]
 
 
 def address_with(url: URL, **changed: object) -> str:
@@ -103,4 +107,4 @@ def address_with(url: URL, **changed: object) -> str:
         else:
             given[name] = str(value)
     query = "&".join(f"{quote(name)}={quote(value)}" for name, value in given.items())
-    return quote(url.path) + (f"?{query}" if query else "")
+    return path_text(url.path) + (f"?{query}" if query else "")

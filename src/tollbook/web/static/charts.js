@@ -9,9 +9,10 @@
     const size = Math.abs(usd);
     if (size >= 1e6) return `$${(usd / 1e6).toFixed(1)}M`;
     if (size >= 1e4) return `$${(usd / 1e3).toFixed(0)}k`;
-    if (size >= 100 || usd === 0) return `$${usd.toFixed(0)}`;
-    if (size >= 1) return `$${usd.toFixed(2)}`;
-    return `$${Number(usd.toPrecision(2))}`;
+    const sign = usd < 0 ? "-" : "";
+    if (size >= 100 || Number.isInteger(usd)) return `${sign}$${size.toFixed(0)}`;
+    if (size >= 1) return `${sign}$${size.toFixed(2)}`;
+    return `${sign}$${Number(size.toPrecision(2))}`;
   };
   const whole = (value) => value.toLocaleString("en");
   const format = { usd: dollars, count: whole };
@@ -38,9 +39,12 @@
 
   const short = (context, text, room) => {
     if (context.measureText(text).width <= room) return text;
-    let cut = text;
-    while (cut.length > 1 && context.measureText(`${cut}…`).width > room) cut = cut.slice(0, -1);
-    return `${cut}…`;
+    // Of a path its end tells more than its beginning.
+    const path = text.includes("/");
+    let cut = [...text];
+    const shown = () => (path ? `…${cut.join("")}` : `${cut.join("")}…`);
+    while (cut.length > 1 && context.measureText(shown()).width > room) cut = path ? cut.slice(1) : cut.slice(0, -1);
+    return shown();
   };
 
   // Names at the right edge, each at the height of what it names, moved apart where they would touch.
@@ -58,6 +62,7 @@
     context.save();
     context.font = `${12 * ratio}px system-ui, sans-serif`;
     context.textBaseline = "middle";
+    context.textAlign = "left";
     for (const mark of placed) {
       context.fillStyle = mark.colour;
       context.fillRect(left, mark.at - 4 * ratio, 8 * ratio, 8 * ratio);
@@ -76,7 +81,7 @@
     const stack = kind === "stack";
     const colour = (n) => {
       if (table.roles[n] === "limit") return css("--bad");
-      if (table.roles[n] === "forecast") return css("--soft");
+      if (table.roles[n] === "forecast" || table.roles[n] === "before") return css("--soft");
       return table.roles[n] === "rest" ? css("--c-rest") : css(`--c${(n % COLOURS) + 1}`);
     };
     const heights = stack ? stacked(table.columns) : table.columns;
