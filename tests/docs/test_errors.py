@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import tollbook.api
+import tollbook.views
 from tests.docs.tables import table_under
 from tollbook.domain.errors import RejectCode, StoreError, TollbookError
 from tollbook.pipeline.accept import Overloaded
@@ -56,7 +57,8 @@ def test_a_failure_says_if_the_same_try_may_succeed_later(code: str) -> None:
 
 
 def test_every_answer_of_the_api_is_documented() -> None:
-    sources = [file.read_text() for file in Path(next(iter(tollbook.api.__path__))).rglob("*.py")]
+    rooms = (tollbook.api, tollbook.views)
+    sources = [file.read_text() for room in rooms for file in Path(next(iter(room.__path__))).rglob("*.py")]
     written = {code for source in sources for found in _PROBLEM.findall(source) for code in found if code}
     of_stores = {kind.code for kind in (Overloaded, CommitTimeout) if issubclass(kind, StoreError)}
     assert (written | of_stores) - set(RejectCode) - FAILURES.keys() | {"request_invalid"} == ANSWERS.keys()

@@ -49,7 +49,6 @@ async def budgets(request: PageRequest, site: SiteGiven, viewer: Who) -> Answer:
             "page": page,
             "tenant": tenant,
             "first": asked(request, "cursor") is not None,
-            "may_change": lambda row: _may_change(viewer, row.tenant),
         }
         return View("budgets.html", "Budgets", page, sheet, shown)
 
