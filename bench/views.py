@@ -34,8 +34,8 @@ _FILES = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 _TOKEN = re.compile(r'name="form_token" value="(\w+)"')
 WHAT = (
     f"A ledger with a month of entries of {TENANTS:,} tenants, four fifths of the calls drawn by a Zipf law. Before "
-    f"each look {_FRESH_EVENTS} events are booked that the rollups may not have yet. First each question that the pages "
-    "Fleet, Tenants and Tenant (the largest one, by hours, days and months) ask of the ledger, by itself; then each "
+    f"each look {_FRESH_EVENTS} events are booked that the rollups may not have yet. First each question that the "
+    "pages Fleet, Tenants and Tenant (the largest, by hours, days and months) ask of the ledger, by itself; then each "
     "page as a whole over HTTP; and a first view: the page and every file it leads to, one after the other on a new "
     "connection."
 )
