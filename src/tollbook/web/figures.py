@@ -11,6 +11,7 @@ _PLACES_SMALL = 4
 _COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
 _STEADY_PERMILLE = 10
 _MANY = 10
+_NAME_CHARS = 48
 
 
 class Trend(NamedTuple):
@@ -149,6 +150,16 @@ def alert_badge(kind: str) -> tuple[str, str]:
     (('bad', 'throttled'), ('warn', 'source gap'))
     """
     return _ALERTS.get(kind, ("warn", kind.replace(".", " ").replace("_", " ")))
+
+
+def named(name: str) -> str:
+    """A name from outside within a sentence: cut where it is long, and apart from the sentence's own direction.
+
+    >>> named("acme") == "\u2068acme\u2069", len(named("x" * 300))
+    (True, 50)
+    """
+    cut = name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
+    return f"\u2068{cut}\u2069"
 
 
 FILTERS: dict[str, Callable[..., object]] = {
