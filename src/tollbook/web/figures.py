@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from tollbook.domain.money import NANOS_PER_USD, usd_text
 
 _PLACES_SMALL = 4
-_COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+_COMPACT = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "B"))
 _STEADY_PERMILLE = 10
 _MANY = 10
 _NAME_CHARS = 48
@@ -53,10 +53,14 @@ def compact(number: int) -> str:
     >>> compact(950), compact(12_345), compact(999_999), compact(4_500_000)
     ('950', '12.3k', '1M', '4.5M')
     """
-    for unit, letter in reversed(_COMPACT):
-        if unit <= abs(number) < unit * 1_000 - unit // 20:
-            tenths = _rounded(number, unit // 10)
-            return f"{tenths // 10}.{tenths % 10}{letter}".replace(".0", "")
+    if abs(number) < _COMPACT[0][0]:
+        return f"{number:,}"
+    sign = "-" if number < 0 else ""
+    for unit, letter in _COMPACT:
+        tenths = _rounded(abs(number), unit // 10)
+        # What would be a thousand of a unit is one of the next.
+        if tenths < 10_000:
+            return f"{sign}{tenths // 10}.{tenths % 10}{letter}".replace(".0", "")
     return f"{number:,}"
 
 
