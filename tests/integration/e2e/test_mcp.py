@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
@@ -85,16 +86,22 @@ def test_what_is_read_is_what_the_api_says(ledger: Ledger, tenant: str, connect:
             assert len(entries["rows"]) == 2
             assert entries["next"]
             call = await told(client, "explain_entry", entry_id=entries["rows"][0]["entry_id"])
-            assert call["standing_usd"] == entries["rows"][0]["cost_usd"]
+            assert (call["standing_usd"], call["matches"]) == (entries["rows"][0]["cost_usd"], True)
+            assert sum(Decimal(line["nanos"]) for line in call["lines"]) == Decimal(call["exact_nanos"])
+            below = await told(client, "list_entries", agent="planner/search#1")
+            assert {row["agent"] for row in below["rows"]} == {"planner/search#1", "planner/search#1/fetch#2"}
 
-            day = await told(client, "forecast")
-            assert day["spent_usd"] == api["total"]["cost_usd"]
-            assert Decimal(day["projected_usd"]) >= Decimal(day["spent_usd"])
-            month = await told(client, "forecast", window="month")
-            assert (
-                month["spent_usd"]
-                == ledger.get("/v1/spend", tenant=tenant, **{"from": month["began"]})["total"]["cost_usd"]
-            )
+            ahead = await told(client, "forecast")
+            assert ahead["today"]["cost_usd"] == api["total"]["cost_usd"]
+            assert Decimal(ahead["forecast_today_usd"] or "1") >= Decimal(ahead["today"]["cost_usd"])
+            glance = await told(client, "look")
+            assert [row["tenant"] for row in glance["tenants"]] == [tenant]
+            assert glance["agents"][0]["cost_usd"] == max(row["cost_usd"] for row in api["rows"])
+            (line,) = (await told(client, "list_tenants"))["rows"]
+            assert line["spent_usd"] == api["total"]["cost_usd"]
+            (listed,) = (await told(client, "list_runs", agent="planner/search"))["rows"]
+            assert (listed["run"], listed["cost_usd"]) == (run, api["total"]["cost_usd"])
+            assert (await told(client, "list_runs", min_cost_usd="999999"))["rows"] == []
 
     anyio.run(asked)
 
@@ -165,7 +172,7 @@ def test_a_throttle_is_listed_until_the_limit_is_raised(ledger: Ledger, tenant: 
         while True:
             found = await told(client, "list_throttles")
             if len(found["rows"]) == expected:
-                assert found["complete"] is True
+                assert found["rows_left_off"] == 0
                 rows: list[dict[str, Any]] = found["rows"]
                 return rows
             await anyio.lowlevel.checkpoint()
@@ -174,7 +181,7 @@ def test_a_throttle_is_listed_until_the_limit_is_raised(ledger: Ledger, tenant: 
         async with over_http(mcp_address, key_of(ledger, "read", tenant)) as client:
             with anyio.fail_after(60):
                 (row,) = await looked(client, 1)
-            assert (row["tenant"], row["budget_id"], row["limit"]) == (tenant, "daily", "0.001000000")
+            assert (row["tenant"], row["budget"], row["limit"]) == (tenant, "daily", "0.001000000")
             assert cli("budget", "set", tenant, "50", data=ledger.data).returncode == 0
             with anyio.fail_after(60):
                 await looked(client, 0)
@@ -199,7 +206,7 @@ def test_errors_say_what_to_do(ledger: Ledger, tenant: str, mcp_address: str) ->
         async with over_http(mcp_address, ledger.access["admin_key"]) as client:
             assert "Name one as `tenant`" in await refused(client, "tenant_status")
             assert "Look at the name again" in await refused(client, "explain_run", run="no-such-run", tenant=tenant)
-            assert "list_entries" in await refused(client, "explain_entry", entry_id=f"{0:032x}")
+            assert "there is no such entry" in await refused(client, "explain_entry", entry_id=str(uuid.UUID(int=0)))
             for terms in ({"window": "day"}, {"window": "day", "limit_usd": "1", "limit_calls": 1}):
                 said = await refused(client, "propose_budget", budget_id="daily", tenant=tenant, terms=terms)
                 assert "exactly one of" in said
