@@ -39,10 +39,12 @@ from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, own_key, revoke_key
 from tollbook.api.resources.llms import llms_txt
 from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
+from tollbook.api.resources.periods import close_period, periods
 from tollbook.api.resources.prices import accept_price_book, price_books, prices
 from tollbook.api.resources.runs import run_timeline, run_total, runs
 from tollbook.api.resources.sources import add_source, remove_source, sources
 from tollbook.api.resources.spend import spend
+from tollbook.api.resources.statements import statement
 from tollbook.api.resources.status import status
 from tollbook.api.resources.traces import run_spans, trace_spans
 from tollbook.api.resources.watch import watch
@@ -64,6 +66,7 @@ def build_api(services: Services) -> Litestar:
             *(fleet, tenants),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
+            *(statement, periods, close_period),
             *(own_key, make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),

@@ -17,7 +17,7 @@ from tollbook.pipeline.polling import Poller
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pricing.book import PriceBook
 from tollbook.sources.instanode import InstanodeReader
-from tollbook.telemetry import AlertRaised, StoreTrouble
+from tollbook.telemetry import StoreTrouble
 
 _LOOK_S = 2.0
 
@@ -94,7 +94,4 @@ async def ring_gap(world: World, source: Source, mark: str) -> None:
     alert = Alert(
         kind=AlertKind.SOURCE_GAP, tenant=source.tenant or "", crossing=crossing, mark=1, text=text, facts=facts
     )
-    raised = await world.alerts.ring(alert, world.clock.now())
-    if raised is not None:
-        told = AlertRaised(alert.kind, alert.tenant, text, raised.alert_id, raised.deliveries, facts)
-        world.metrics.record(told)
+    await world.ring(alert)

@@ -12,7 +12,8 @@ TollbookError
     ├── LedgerUnavailable     Postgres is away or timing out (retryable)
     ├── LedgerRefused         Postgres refused the data itself: poison, to be bisected
     ├── LayoutUnknown         a record of another version's layout waits for that version's drain (retryable)
-    └── LedgerConfused        versions contradict: a ledger went back in time (needs an operator)
+    ├── LedgerConfused        versions contradict: a ledger went back in time (needs an operator)
+    └── StatementAltered      a closed statement is not what was kept (needs an operator)
 
 Outcomes (duplicate, throttled, behind) are values, not exceptions. Bugs raise `InvariantViolated`.
 """
@@ -154,6 +155,12 @@ class LedgerConfused(StoreError):  # noqa: N818 - a state of the world, not a mi
     """Valkey's fence is ahead of Postgres within one ledger epoch: numbers would go backwards."""
 
     code = "ledger_confused"
+
+
+class StatementAltered(StoreError):  # noqa: N818 - a state of the world, not a mistake
+    """The lines kept of a closed statement do not have the digest kept with them: somebody changed them."""
+
+    code = "statement_altered"
 
 
 class InvariantViolated(AssertionError):  # noqa: N818 - names a bug, not a failure

@@ -19,6 +19,7 @@ class LedgerEquation(StrEnum):
     PRICE = "price"
     VERSION = "version"
     METER_TOTAL = "meter_total"
+    STATEMENT = "statement"
 
 
 class Comparison(NamedTuple):

@@ -12,6 +12,7 @@ from tollbook.domain.event import Event, Seen
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.usage import Usage
 from tollbook.ingest.item import reader_for
+from tollbook.ingest.lines import events_of
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import is_plain
 
@@ -95,8 +96,13 @@ class EventMaker:
     """Makes events of what was found, each judged like one that came over HTTP."""
 
     def __init__(self, limits: IntakeLimits) -> None:
+        self._limits = limits
         self._reader = reader_for(limits, plain=False)
         self._plain_reader = reader_for(limits, plain=True)
+
+    def natives(self, lines: Sequence[bytes]) -> list[Event | ItemRefused]:
+        """The event that each line of JSON is, or why it is none."""
+        return events_of(lines, self._limits)
 
     def native(self, line: bytes) -> Event:
         """The event that a line of JSON is; raises `ItemRefused`."""

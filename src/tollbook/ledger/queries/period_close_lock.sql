@@ -1,0 +1,2 @@
+-- Closes take turns, so that their order is that of the versions they read.
+SELECT pg_advisory_xact_lock(7011011)
