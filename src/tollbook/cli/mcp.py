@@ -7,8 +7,14 @@ import typer
 import tollbook
 from tollbook.app.clock import SystemClock
 from tollbook.app.observe import configure_logs
+from tollbook.cli.examples import examples
 from tollbook.client.settings import ClientSettings
 from tollbook.domain.errors import ConfigError
+
+EXAMPLES = examples(
+    "TOLLBOOK_URL=http://127.0.0.1:8787 TOLLBOOK_API_KEY=tb_... tollbook mcp",
+    "TOLLBOOK_URL=http://127.0.0.1:8787 tollbook mcp --http 127.0.0.1:8788",
+)
 
 _EXTRA = "`tollbook mcp` needs the MCP SDK: pip install 'tollbook[server,mcp]'"
 
