@@ -1,5 +1,6 @@
 """`tollbook mcp`: the ledger as tools for language models."""
 
+import sys
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def mcp(
     except ModuleNotFoundError as missing:
         raise ConfigError(f"{_EXTRA} (missing: {missing.name})") from missing
     if http:
+        print(f"serving http://{http}/mcp", file=sys.stderr)
         serve_http(url, host, port, SystemClock(), version=tollbook.__version__)
         return
     if not settings.api_key:

@@ -1,6 +1,8 @@
 """`tollbook mcp` on a running ledger, by the real client over both transports: what tools answer and change."""
 
+import ast
 import json
+import re
 import secrets
 import uuid
 from collections.abc import Callable
@@ -13,8 +15,11 @@ import jsonschema
 import pytest
 from mcp import Client
 
+from tests.docs.tables import DOCS
 from tests.integration.e2e.mcp_clients import over_http, over_pipe, refused, told
 from tests.integration.e2e.running import Ledger, cli
+from tollbook.cli.mcp import mcp
+from tollbook.domain.errors import ConfigError
 
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 MODEL = "claude-opus-4-7"
@@ -259,14 +264,30 @@ def test_a_read_key_may_propose_and_is_told_who_sets(ledger: Ledger, tenant: str
     assert ledger.get(f"/v1/tenants/{tenant}/budget")["default"] is True
 
 
-def test_the_command_says_what_it_lacks(ledger: Ledger) -> None:
-    for more, said in (
-        ({}, "TOLLBOOK_URL"),
-        ({"TOLLBOOK_URL": ledger.api}, "TOLLBOOK_API_KEY"),
-    ):
-        done = cli("mcp", **more)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert said in done.stderr
-    done = cli("mcp", "--http", "8788", TOLLBOOK_URL=ledger.api)
-    assert done.returncode == 2
-    assert "127.0.0.1:8788" in done.stderr
+def test_the_client_of_the_page_runs_as_it_stands(
+    ledger: Ledger,
+    mcp_address: str,
+    tenant: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    spend(ledger, tenant)
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "mcp.md").read_text(encoding="utf-8"), re.DOTALL)
+    here = example.replace("http://127.0.0.1:8788/mcp", mcp_address).replace("tb_…", key_of(ledger, "read", tenant))
+    exec(compile(here, "docs/mcp.md", "exec"), {})
+    printed = ast.literal_eval(capsys.readouterr().out)
+    assert printed["total"]["cost_usd"] == ledger.get("/v1/spend", tenant=tenant)["total"]["cost_usd"]
+
+
+def test_the_command_says_what_it_lacks(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = cli("mcp", TOLLBOOK_URL=ledger.api)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "TOLLBOOK_API_KEY" in done.stderr
+    monkeypatch.delenv("TOLLBOOK_URL", raising=False)
+    with pytest.raises(ConfigError, match="TOLLBOOK_URL"):
+        mcp("127.0.0.1:8788")
+    monkeypatch.setenv("TOLLBOOK_URL", ledger.api)
+    for address in ("8788", "127.0.0.1:", ":8788", "127.0.0.1:99999"):
+        with pytest.raises(ConfigError, match=r"127\.0\.0\.1:8788"):
+            mcp(address)
