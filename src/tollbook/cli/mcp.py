@@ -7,6 +7,7 @@ import typer
 
 import tollbook
 from tollbook.app.clock import SystemClock
+from tollbook.app.door import Door
 from tollbook.app.observe import configure_logs
 from tollbook.cli.examples import examples
 from tollbook.client.settings import ClientSettings
@@ -37,7 +38,7 @@ def mcp(
         raise ConfigError(f"{_EXTRA} (missing: {missing.name})") from missing
     if http:
         print(f"serving http://{http}/mcp", file=sys.stderr)
-        serve_http(url, host, port, SystemClock(), version=tollbook.__version__)
+        serve_http(url, host, port, SystemClock(), version=tollbook.__version__, protocol=Door)
         return
     if not settings.api_key:
         raise ConfigError("the server knows no key: TOLLBOOK_API_KEY")

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
+from tollbook.domain.alert import AlertKind
 from tollbook.domain.money import nanos_from_usd
 from tollbook.mcp.connection import Caller, segment
 from tollbook.mcp.shapes import (
     Alerts,
-    Dimension,
     Figures,
     Fleet,
     Refused,
@@ -23,18 +22,10 @@ from tollbook.mcp.shapes import (
     Usd,
 )
 from tollbook.mcp.trees import explained
+from tollbook.ports.reading import Dimension
 
 ROWS_MAX = 50
 """Groups that an answer shows unless more are asked for: a model reads them all."""
-
-AlertType = Literal[
-    "budget.threshold",
-    "budget.burn_rate",
-    "throttle.set",
-    "throttle.cleared",
-    "model.unpriced",
-    "source.gap",
-]
 
 
 class Throttles(Shape):
@@ -86,7 +77,7 @@ async def run(caller: Caller, run_name: str, tenant: str) -> RunExplained:
     return told if timeline is None else told.model_copy(update={"refusals": timeline.refusals[:ROWS_MAX]})
 
 
-async def alerts(caller: Caller, *, tenant: str, types: list[AlertType], limit: int, cursor: str) -> Alerts:
+async def alerts(caller: Caller, *, tenant: str, types: list[AlertKind], limit: int, cursor: str) -> Alerts:
     """A page of alerts; of those types alone where some are named, so that a page may be short."""
     found = await caller.get("/v1/alerts", Alerts, {"tenant": tenant, "limit": limit, "cursor": cursor})
     if not types:

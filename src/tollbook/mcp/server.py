@@ -11,13 +11,13 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from tollbook.domain.alert import AlertKind
 from tollbook.mcp import budgets, entries, reading, texts
 from tollbook.mcp.connection import Caller, page
 from tollbook.mcp.proposals import Proposals
 from tollbook.mcp.shapes import (
     Alerts,
     Budgets,
-    Dimension,
     Fleet,
     Forecast,
     OwnKey,
@@ -28,6 +28,7 @@ from tollbook.mcp.shapes import (
     Tenants,
 )
 from tollbook.ports.clock import Clock
+from tollbook.ports.reading import Dimension
 
 Ctx = Context[Any, Any]
 KeyOf = Callable[[Ctx], str]
@@ -46,7 +47,7 @@ OneTenant = Annotated[str, Field(max_length=256, description="Exact name; left o
 Named = Annotated[str, Field(max_length=512, description="Exact name; left out: any.")]
 Moment = Annotated[str, Field(max_length=40, description="RFC 3339 with an offset, such as 2026-11-28T12:00:00Z.")]
 Least = Annotated[str, Field(pattern=r"^(\d+(\.\d{1,9})?)?$", description="Dollars as decimal text; left out: any.")]
-EntryFlag = Literal["", "unpriced", "corrected", "reported_differs", "context_unknown"]
+EntryFlag = Literal["", "unpriced", "corrected", "reported_differs", "context_unknown", "units_unpriced"]
 Day = Annotated[
     str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD in the tenant's zone; left out: today.")
 ]
@@ -189,7 +190,7 @@ def _add_lists(server: MCPServer, caller: Callable[[Ctx], Caller], clock: Clock)
     async def list_alerts(
         context: Ctx,
         tenant: Tenant = "",
-        types: Annotated[list[reading.AlertType], Field(description="Only these; none: every type.")] = [],  # noqa: B006
+        types: Annotated[list[AlertKind], Field(description="Only these; none: every type.")] = [],  # noqa: B006
         limit: Rows = 20,
         cursor: Cursor = "",
     ) -> Alerts:

@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Usd = Annotated[str, Field(pattern=r"^-?\d+\.\d{9}$", description="US dollars as decimal text, exact to 1e-9 USD.")]
-Dimension = Literal["tenant", "day", "hour", "agent", "model"]
 
 
 class Shape(BaseModel):

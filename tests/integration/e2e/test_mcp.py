@@ -112,9 +112,9 @@ def test_what_is_read_is_what_the_api_says(ledger: Ledger, tenant: str, connect:
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_the_server_describes_itself_to_clients_of_either_protocol(ledger: Ledger, mode: str) -> None:
+def test_the_server_describes_itself_to_clients_of_either_protocol(ledger: Ledger, mcp_address: str, mode: str) -> None:
     async def asked() -> None:
-        async with over_pipe(ledger.api, ledger.access["admin_key"], mode) as client:
+        async with over_http(mcp_address, ledger.access["admin_key"], mode) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             writing = {
                 name for name, tool in tools.items() if not (tool.annotations and tool.annotations.read_only_hint)
