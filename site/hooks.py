@@ -5,6 +5,7 @@ files in `deploy/` that pages link to.
 """
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,22 @@ def on_config(config: Any) -> Any:
                 target = staged / found.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(found, target)
-    config.nav = [_expanded(entry, staged) for entry in config.nav]
+    named = set(_named(config.nav))
+    config.nav = [_expanded(entry, staged, named) for entry in config.nav]
     return config
 
 
-def _expanded(entry: Any, staged: Path) -> Any:
+def _named(entries: list[Any]) -> Iterator[str]:
+    for entry in entries:
+        if isinstance(entry, str):
+            yield entry
+            continue
+        for inside in entry.values():
+            yield from [inside] if isinstance(inside, str) else _named(inside)
+
+
+def _expanded(entry: Any, staged: Path, named: set[str]) -> Any:
+    """An entry with each pattern in it as the pages that it matches and nothing else names."""
     if not isinstance(entry, dict):
         return entry
     ((title, inside),) = entry.items()
@@ -35,9 +47,8 @@ def _expanded(entry: Any, staged: Path) -> Any:
     found: list[Any] = []
     for one in inside:
         if isinstance(one, str) and "*" in one:
-            named = {page for page in inside if isinstance(page, str)}
             pages = [page.relative_to(staged).as_posix() for page in sorted(staged.glob(one))]
             found += [page for page in pages if page not in named]
         else:
-            found.append(_expanded(one, staged))
+            found.append(_expanded(one, staged, named))
     return {title: found}

@@ -22,6 +22,7 @@ WITHOUT_JSON = {
     "drain": "runs until it is stopped",
     "migrate": "its exit code is its answer",
     "demo": "is a show for people",
+    "mcp": "speaks a protocol of its own until its client hangs up",
     "source test": "prints events, one document a line, whatever is asked",
 }
 

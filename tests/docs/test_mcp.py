@@ -1,7 +1,11 @@
 """The page of the MCP server names its tools, and `/llms.txt` names routes that exist."""
 
 import asyncio
+import json
 import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
 
 import httpx2
 import pytest
@@ -36,3 +40,26 @@ def test_llms_txt_has_the_form_that_its_readers_expect() -> None:
     assert re.findall(r"\]\(([^)]+)\)", LLMS) == ["/openapi.json", "/readyz"]
     named = set(re.findall(r"`tollbook (\w+)`", LLMS))
     assert named <= ROOT_COMMAND.commands.keys()
+
+
+def _servers() -> Iterator[dict[str, Any]]:
+    """What the page tells clients of a server, whatever they call it."""
+    page = (DOCS / "mcp.md").read_text(encoding="utf-8")
+    for language, text in re.findall(r"```(json|toml)\n(.*?)```", page, re.DOTALL):
+        told = json.loads(text) if language == "json" else tomllib.loads(text)
+        for name in ("mcpServers", "servers", "mcp_servers"):
+            yield from told.get(name, {}).values()
+
+
+def test_what_the_page_tells_clients_is_well_formed_and_starts_the_command() -> None:
+    servers = list(_servers())
+    assert len(servers) == 3
+    for server in servers:
+        if "url" in server:
+            assert server["url"].endswith("/mcp")
+            assert server["headers"]["Authorization"].startswith("Bearer ")
+            continue
+        assert server["command"] == "tollbook"
+        command, *options = server["args"]
+        ROOT_COMMAND.commands[command].make_context(command, options)
+        assert server["env"].keys() == {"TOLLBOOK_URL", "TOLLBOOK_API_KEY"}

@@ -63,10 +63,10 @@ class Document:
     """Holds answers against the document."""
 
     def __init__(self, document: dict[str, Any]) -> None:
-        self._whole = closed(document)
+        self.whole = closed(document)
         self._routes = [
             (method, re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path)) + "$"), operation)
-            for path, item in self._whole["paths"].items()
+            for path, item in self.whole["paths"].items()
             for method, operation in item.items()
         ]
         self.seen: set[str] = set()
@@ -84,7 +84,8 @@ class Document:
             assert "content" not in said
             return
         media = answer.headers["content-type"].partition(";")[0]
-        schema = {**said["content"][media]["schema"], "components": self._whole["components"]}
+        shown = {name.partition(";")[0]: body for name, body in said["content"].items()}
+        schema = {**shown[media]["schema"], "components": self.whole["components"]}
         if media.endswith("json"):
             jsonschema.validate(answer.json(), schema, format_checker=jsonschema.FormatChecker())
 
@@ -220,3 +221,43 @@ def test_what_has_no_parameter_and_what_has_no_key(client: Any, ledger: Ledger, 
     stranger = importlib.import_module(GENERATED).Client(base_url=ledger.api, httpx_args={"trust_env": False})
     with stranger:
         assert operation("reading.get_spend").sync(client=stranger).code == "unauthorized"
+
+
+def test_each_route_that_only_reads_answers_as_the_document_says(
+    client: Any, ledger: Ledger, tenant: str, document: Document
+) -> None:
+    """Every GET of the document with what it needs, on a ledger that has something to show."""
+    run = f"run-{tenant}"
+    event = {"tenant": tenant, "agent": "planner", "model": "claude-opus-4-7", "input": 10, "output": 5, "run": run}
+    ledger.send([event, {**event, "model": f"no-price-{tenant}"}], ack="ledger")
+    ledger.await_drained()
+    values = {
+        "tenant": tenant,
+        "run": run,
+        "budget_id": "daily",
+        "entry_id": ledger.get("/v1/entries", tenant=tenant)["rows"][0]["entry_id"],
+        "token": ledger.webhook.rpartition("/")[2],
+        "model": "claude-opus-4-7",
+        "trace": "0" * 32,
+        "period": "2026-01",
+    }
+    # One that never ends is looked at elsewhere.
+    endless = {"get_watch"}
+    asked: set[str] = set()
+    for path, item in document.whole["paths"].items():
+        operation_of = item.get("get")
+        if operation_of is None or operation_of["operationId"] in endless:
+            continue
+        parameters = operation_of.get("parameters", [])
+        query = {one["name"]: values[one["name"]] for one in parameters if one["in"] == "query" and one["required"]}
+        takes_tenant = any((one["name"], one["in"]) == ("tenant", "query") for one in parameters)
+        # The budget of the values is everyone's.
+        if takes_tenant and "{budget_id}" not in path:
+            query["tenant"] = tenant
+        answer = client.get_httpx_client().get(path.format(**values), params=query)
+        assert answer.status_code in (200, 404), (path, answer.text)
+        if answer.status_code == 404:
+            assert path in {"/v1/traces/{trace}", "/v1/runs/{run}/spans"}, answer.text
+        asked.add(operation_of["operationId"])
+    assert asked <= document.seen
+    assert len(asked) > 25

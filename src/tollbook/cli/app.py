@@ -56,7 +56,7 @@ def build() -> typer.Typer:
     app.command(epilog=run.EXAMPLES)(run.run)
     app.command()(statement.statement)
     app.add_typer(period.app, name="period")
-    app.command()(mcp.mcp)
+    app.command(epilog=mcp.EXAMPLES)(mcp.mcp)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
     app.add_typer(alert.app, name="alert")

@@ -1,14 +1,22 @@
 """`tollbook mcp`: the ledger as tools for language models."""
 
+import sys
 from typing import Annotated
 
 import typer
 
 import tollbook
 from tollbook.app.clock import SystemClock
+from tollbook.app.door import Door
 from tollbook.app.observe import configure_logs
+from tollbook.cli.examples import examples
 from tollbook.client.settings import ClientSettings
 from tollbook.domain.errors import ConfigError
+
+EXAMPLES = examples(
+    "TOLLBOOK_URL=http://127.0.0.1:8787 TOLLBOOK_API_KEY=tb_... tollbook mcp",
+    "TOLLBOOK_URL=http://127.0.0.1:8787 tollbook mcp --http 127.0.0.1:8788",
+)
 
 _EXTRA = "`tollbook mcp` needs the MCP SDK: pip install 'tollbook[server,mcp]'"
 
@@ -29,7 +37,8 @@ def mcp(
     except ModuleNotFoundError as missing:
         raise ConfigError(f"{_EXTRA} (missing: {missing.name})") from missing
     if http:
-        serve_http(url, host, port, SystemClock(), version=tollbook.__version__)
+        print(f"serving http://{http}/mcp", file=sys.stderr)
+        serve_http(url, host, port, SystemClock(), version=tollbook.__version__, protocol=Door)
         return
     if not settings.api_key:
         raise ConfigError("the server knows no key: TOLLBOOK_API_KEY")

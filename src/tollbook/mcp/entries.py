@@ -1,9 +1,8 @@
 """Tools that look at single calls."""
 
-from mcp.server.mcpserver.exceptions import ToolError
-from pydantic import Field
+from collections.abc import Mapping
+from uuid import UUID
 
-from tollbook.domain.money import nanos_from_usd, usd_text
 from tollbook.mcp.connection import Caller
 from tollbook.mcp.shapes import Shape, Usd
 
@@ -46,41 +45,52 @@ class Entries(Shape):
     next: str | None
 
 
+class Card(Shape):
+    """The rate card that an entry was priced by, as it was kept then."""
+
+    price_id: str
+    provider: str
+    model: str
+    context: dict[str, str]
+    effective_from: str | None
+    effective_to: str | None
+    origin: str
+
+
+class Line(Shape):
+    """`count` of a unit at `usd` per `per`: `nanos` nano-dollars exactly. `ceiling`: the unit has no price."""
+
+    unit: str
+    count: int
+    usd: str
+    per: int
+    nanos: str
+    ceiling: bool
+
+
 class EntryExplained(Shape):
-    """A call with all its entries in the order they were made; `standing_usd` is their sum: what the call costs."""
+    """An entry taken apart: `lines` add up to `exact_nanos`, rounded once to `computed_usd`.
 
-    entries: list[Entry]
+    `matches` says that this is what was booked; where not, `note` says why. `card` is null where the ceiling priced it.
+    `calls` are all entries of its call, which come to `standing_usd`: what the call costs.
+    """
+
+    entry: Entry
+    card: Card | None
+    lines: list[Line]
+    exact_nanos: str | None
+    computed_usd: Usd | None
+    matches: bool
+    note: str | None
+    calls: list[Entry]
     standing_usd: Usd
-    rates: dict[str, object] | None = Field(
-        description="The rate card of the last entry: prices by unit; null: none is known, the ceiling was taken."
-    )
-    price_list: str | None
 
 
-class _Cards(Shape):
-    version: str
-    rows: list[dict[str, object]]
-
-
-async def listed(caller: Caller, *, tenant: str, limit: int, cursor: str) -> Entries:
+async def listed(caller: Caller, query: Mapping[str, str | int]) -> Entries:
     """A page of entries."""
-    return await caller.get("/v1/entries", Entries, {"tenant": tenant, "limit": limit, "cursor": cursor})
+    return await caller.get("/v1/entries", Entries, query)
 
 
-async def explain(caller: Caller, entry_id: str, tenant: str) -> EntryExplained:
-    """A call's entries and the rates of the last. Raises `ToolError` where there is no such call."""
-    found = await caller.get("/v1/entries", Entries, {"tenant": tenant, "call": entry_id})
-    if not found.rows:
-        raise ToolError(
-            "not_found: no call has an entry of this id, as far as this key sees. Take it from `list_entries`."
-        )
-    last = found.rows[-1]
-    query = {"model": last.model, "provider": last.provider, "at": last.ts, "tenant": last.tenant}
-    cards = await caller.found("/v1/prices", _Cards, query)
-    rates = [row for row in cards.rows if row["price_id"] == last.price_id] if cards else []
-    return EntryExplained(
-        entries=found.rows,
-        standing_usd=usd_text(sum(nanos_from_usd(row.cost_usd) for row in found.rows)),
-        rates=rates[0] if rates else None,
-        price_list=cards.version if cards and rates else None,
-    )
+async def explain(caller: Caller, entry_id: UUID, ts: str) -> EntryExplained:
+    """One entry taken apart."""
+    return await caller.get(f"/v1/entries/{entry_id}", EntryExplained, {"ts": ts})

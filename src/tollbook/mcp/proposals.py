@@ -8,7 +8,8 @@ from typing import NamedTuple
 from tollbook.domain.terms import Terms
 
 _LIFE_S = 900.0
-_KEPT_MAX = 1_000
+_KEPT_MAX = 50
+"""Of one key."""
 
 
 class Change(NamedTuple):
@@ -29,7 +30,8 @@ class _Kept(NamedTuple):
 class Proposals:
     """What was proposed under which key. A proposal is nobody's but its key's, and gone once it is taken.
 
-    The oldest go where there are too many: a caller that proposes and never sets takes no memory for good.
+    Of one key the oldest go where there are too many: a caller that proposes and never sets takes no memory for good,
+    and nothing from other callers.
     """
 
     life_s = _LIFE_S
@@ -40,10 +42,13 @@ class Proposals:
 
     def keep(self, key: str, change: Change) -> str:
         """The id of a change that was shown to whoever holds a key."""
-        while len(self._kept) >= _KEPT_MAX:
-            del self._kept[next(iter(self._kept))]
+        now, digest = self._monotonic(), _digest(key)
+        self._kept = {proposal: kept for proposal, kept in self._kept.items() if now < kept.ends}
+        own = [proposal for proposal, kept in self._kept.items() if kept.key_digest == digest]
+        if len(own) >= _KEPT_MAX:
+            del self._kept[own[0]]
         proposal = f"proposal-{secrets.token_hex(8)}"
-        self._kept[proposal] = _Kept(_digest(key), change, self._monotonic() + _LIFE_S)
+        self._kept[proposal] = _Kept(digest, change, now + _LIFE_S)
         return proposal
 
     def take(self, key: str, proposal: str) -> Change | None:

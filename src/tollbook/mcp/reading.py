@@ -1,62 +1,38 @@
 """Tools that read: spend, a tenant's day, runs, alerts, throttles, models without a price."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Literal
 
-from pydantic import Field
-
+from tollbook.domain.alert import AlertKind
 from tollbook.domain.money import nanos_from_usd
 from tollbook.mcp.connection import Caller, segment
 from tollbook.mcp.shapes import (
-    Alert,
     Alerts,
-    Dimension,
     Figures,
+    Fleet,
+    Refused,
     Run,
     RunExplained,
+    Runs,
     Shape,
     Spend,
-    SpendRow,
     Status,
+    Tenants,
+    Throttle,
     Usd,
 )
 from tollbook.mcp.trees import explained
+from tollbook.ports.reading import Dimension
 
 ROWS_MAX = 50
 """Groups that an answer shows unless more are asked for: a model reads them all."""
-_PAGE = 1_000
-_PAGES_MAX = 10
-
-AlertType = Literal[
-    "budget.threshold",
-    "budget.burn_rate",
-    "throttle.set",
-    "throttle.cleared",
-    "model.unpriced",
-    "source.gap",
-]
-
-
-class Throttle(Shape):
-    """A budget that refuses calls. `scope` and `value` say of what: a tenant, an agent, a model, a run, a tag."""
-
-    tenant: str
-    budget_id: str | None
-    scope: str
-    value: str
-    window: str
-    unit: str
-    limit: str | None = Field(description="Of the budget, in `unit`: dollars as decimal text, else a whole number.")
-    spent: str
-    since: str
-    reset_at: str | None = Field(description="When its window ends; null for a run's, which does not.")
 
 
 class Throttles(Shape):
-    """Budgets that refuse, by what is booked. `complete` is false where there were too many alerts to look at all."""
+    """Budgets that refuse, by what is booked; `rows_left_off` more are not shown."""
 
     rows: list[Throttle]
-    complete: bool
+    rows_left_off: int
 
 
 class Unpriced(Shape):
@@ -95,10 +71,13 @@ async def status(caller: Caller, tenant: str) -> Status:
 
 async def run(caller: Caller, run_name: str, tenant: str) -> RunExplained:
     """A run with its agents' own and inclusive cost."""
-    return explained(await caller.get(f"/v1/runs/{segment(run_name)}", Run, {"tenant": tenant}))
+    path = f"/v1/runs/{segment(run_name)}"
+    told = explained(await caller.get(path, Run, {"tenant": tenant}))
+    timeline = await caller.found(f"{path}/timeline", Refused, {"tenant": told.tenant})
+    return told if timeline is None else told.model_copy(update={"refusals": timeline.refusals[:ROWS_MAX]})
 
 
-async def alerts(caller: Caller, *, tenant: str, types: list[AlertType], limit: int, cursor: str) -> Alerts:
+async def alerts(caller: Caller, *, tenant: str, types: list[AlertKind], limit: int, cursor: str) -> Alerts:
     """A page of alerts; of those types alone where some are named, so that a page may be short."""
     found = await caller.get("/v1/alerts", Alerts, {"tenant": tenant, "limit": limit, "cursor": cursor})
     if not types:
@@ -106,21 +85,25 @@ async def alerts(caller: Caller, *, tenant: str, types: list[AlertType], limit: 
     return found.model_copy(update={"rows": [row for row in found.rows if row.type in types]})
 
 
-async def throttles(caller: Caller, tenant: str, now: datetime) -> Throttles:
-    """Budgets whose last word was that they refuse, and whose window has not ended."""
-    last: dict[tuple[object, ...], Alert] = {}
-    cursor = ""
-    for _ in range(_PAGES_MAX):
-        page = await caller.get("/v1/alerts", Alerts, {"tenant": tenant, "limit": _PAGE, "cursor": cursor})
-        for alert in page.rows:
-            if alert.type in ("throttle.set", "throttle.cleared"):
-                last.setdefault(_meter_of(alert), alert)
-        cursor = page.next or ""
-        if not cursor:
-            break
-    found = [_throttle(alert) for alert in last.values() if alert.type == "throttle.set"]
-    open_ones = [row for row in found if row.reset_at is None or datetime.fromisoformat(row.reset_at) > now]
-    return Throttles(rows=open_ones, complete=not cursor)
+async def fleet(caller: Caller, tenant: str) -> Fleet:
+    """Everything, or one tenant, at one glance."""
+    return await caller.get("/v1/fleet", Fleet, {"tenant": tenant})
+
+
+async def throttles(caller: Caller, tenant: str) -> Throttles:
+    """Budgets that refuse now."""
+    found = (await fleet(caller, tenant)).throttled
+    return Throttles(rows=found[:ROWS_MAX], rows_left_off=max(0, len(found) - ROWS_MAX))
+
+
+async def tenants(caller: Caller, *, order: str, limit: int, cursor: str) -> Tenants:
+    """A page of tenants in their open days."""
+    return await caller.get("/v1/tenants", Tenants, {"order": order, "limit": limit, "cursor": cursor})
+
+
+async def runs(caller: Caller, query: Mapping[str, str | int]) -> Runs:
+    """A page of runs."""
+    return await caller.get("/v1/runs", Runs, query)
 
 
 async def unpriced(caller: Caller, tenant: str, days: int, now: datetime) -> UnpricedModels:
@@ -139,34 +122,5 @@ async def unpriced(caller: Caller, tenant: str, days: int, now: datetime) -> Unp
     )
 
 
-def sum_of(rows: list[SpendRow]) -> int:
-    """What some groups cost, in nano-dollars."""
-    return sum(nanos_from_usd(row.cost_usd) for row in rows)
-
-
 def _dearest(row: Figures) -> int:
     return -nanos_from_usd(row.cost_usd)
-
-
-def _meter_of(alert: Alert) -> tuple[object, ...]:
-    facts = alert.data
-    return (alert.tenant, *(facts.get(name) for name in ("scope", "value", "window", "unit")))
-
-
-def _throttle(alert: Alert) -> Throttle:
-    facts = alert.data
-    budget = facts.get("budget")
-    known = budget if isinstance(budget, dict) else {}
-    reset_at = facts.get("reset_at")
-    return Throttle(
-        tenant=alert.tenant or "",
-        budget_id=known.get("id"),
-        scope=str(facts.get("scope", "")),
-        value=str(facts.get("value", "")),
-        window=str(facts.get("window", "")),
-        unit=str(facts.get("unit", "")),
-        limit=known.get("limit"),
-        spent=str(facts.get("spent", "")),
-        since=alert.raised_at,
-        reset_at=None if reset_at is None else str(reset_at),
-    )

@@ -1,7 +1,8 @@
 """The tools, resources and prompts as a language model finds them."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 import httpx2
 from mcp.server import MCPServer
@@ -10,11 +11,24 @@ from mcp.server.mcpserver.exceptions import ResourceError, ToolError
 from mcp_types import ToolAnnotations
 from pydantic import Field
 
-from tollbook.mcp import budgets, entries, forecast, reading, texts
+from tollbook.domain.alert import AlertKind
+from tollbook.mcp import budgets, entries, reading, texts
 from tollbook.mcp.connection import Caller, page
 from tollbook.mcp.proposals import Proposals
-from tollbook.mcp.shapes import Alerts, Budgets, Dimension, OwnKey, RunExplained, Spend, Status
+from tollbook.mcp.shapes import (
+    Alerts,
+    Budgets,
+    Fleet,
+    Forecast,
+    OwnKey,
+    RunExplained,
+    Runs,
+    Spend,
+    Status,
+    Tenants,
+)
 from tollbook.ports.clock import Clock
+from tollbook.ports.reading import Dimension
 
 Ctx = Context[Any, Any]
 KeyOf = Callable[[Ctx], str]
@@ -30,10 +44,15 @@ Tenant = Annotated[
     str, Field(max_length=256, description="Exact name; left out: the key's own, or all where it has none.")
 ]
 OneTenant = Annotated[str, Field(max_length=256, description="Exact name; left out: the key's own.")]
+Named = Annotated[str, Field(max_length=512, description="Exact name; left out: any.")]
+Moment = Annotated[str, Field(max_length=40, description="RFC 3339 with an offset, such as 2026-11-28T12:00:00Z.")]
+Least = Annotated[str, Field(pattern=r"^(\d+(\.\d{1,9})?)?$", description="Dollars as decimal text; left out: any.")]
+EntryFlag = Literal["", "unpriced", "corrected", "reported_differs", "context_unknown", "units_unpriced"]
 Day = Annotated[
     str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$", description="YYYY-MM-DD in the tenant's zone; left out: today.")
 ]
 Cursor = Annotated[str, Field(max_length=2048, description="`next` of the page before; left out: the first page.")]
+Order = Literal["spent", "name"]
 Rows = Annotated[int, Field(ge=1, le=1000)]
 
 
@@ -53,7 +72,7 @@ def build(http: httpx2.AsyncClient, key_of: KeyOf, clock: Clock, *, version: str
 
     _add_reading(server, caller)
     _add_lists(server, caller, clock)
-    _add_looking_ahead(server, caller, clock)
+    _add_looking_ahead(server, caller)
     _add_budgets(server, caller, clock)
     _add_texts(server, http)
     return server
@@ -109,33 +128,69 @@ def _add_reading(server: MCPServer, caller: Callable[[Ctx], Caller]) -> None:
         and the costliest path through the tree of agents."""
         return await reading.run(caller(context), run, tenant)
 
+    @server.tool(title="List runs", annotations=_READS)
+    async def list_runs(
+        context: Ctx,
+        *,
+        tenant: Tenant = "",
+        agent: Named = "",
+        model: Named = "",
+        since: Moment = "",
+        until: Moment = "",
+        min_cost_usd: Least = "",
+        limit: Rows = 20,
+        cursor: Cursor = "",
+    ) -> Runs:
+        """Runs with what they came to, those that began last first; of an agent, a model, a time, or above a cost."""
+        asked = {"tenant": tenant, "agent": agent, "model": model, "from": since, "to": until}
+        return await reading.runs(
+            caller(context), {**asked, "min_cost_usd": min_cost_usd, "limit": limit, "cursor": cursor}
+        )
+
+    @server.tool(title="List calls", annotations=_READS)
+    async def list_entries(
+        context: Ctx,
+        *,
+        tenant: Tenant = "",
+        agent: Named = "",
+        model: Named = "",
+        run: Named = "",
+        since: Moment = "",
+        until: Moment = "",
+        min_cost_usd: Least = "",
+        flag: EntryFlag = "",
+        limit: Rows = 20,
+        cursor: Cursor = "",
+    ) -> entries.Entries:
+        """Single calls as booked, newest first; of an agent and all below it, a model, a run, a time, above a cost, or
+        with a flag. A page may be short while `next` is not null: go on."""
+        asked = {"tenant": tenant, "agent": agent, "model": model, "run": run, "from": since, "to": until}
+        return await entries.listed(
+            caller(context), {**asked, "min_cost_usd": min_cost_usd, "flag": flag, "limit": limit, "cursor": cursor}
+        )
+
     @server.tool(title="Explain what one call cost", annotations=_READS)
     async def explain_entry(
         context: Ctx,
-        entry_id: Annotated[str, Field(max_length=64, description="`entry_id` of an entry, a UUID.")],
-        tenant: Tenant = "",
+        entry_id: Annotated[UUID, Field(description="`entry_id` of an entry.")],
+        ts: Moment = "",
     ) -> entries.EntryExplained:
-        """How the cost of one call came about: what was used, the rates that held, and each correction since. They add
-        up to what the call costs."""
-        return await entries.explain(caller(context), entry_id, tenant)
-
-    @server.tool(title="List latest calls", annotations=_READS)
-    async def list_entries(context: Ctx, tenant: Tenant = "", limit: Rows = 20, cursor: Cursor = "") -> entries.Entries:
-        """Single calls as booked, newest first."""
-        return await entries.listed(caller(context), tenant=tenant, limit=limit, cursor=cursor)
+        """How the cost of one call came about: each unit with the rate that held, the exact sum and its rounding, and
+        each correction since. A correction, and an entry older than a month, is found with its `ts`."""
+        return await entries.explain(caller(context), entry_id, ts)
 
 
 def _add_lists(server: MCPServer, caller: Callable[[Ctx], Caller], clock: Clock) -> None:
     @server.tool(title="List throttles", annotations=_READS)
     async def list_throttles(context: Ctx, tenant: Tenant = "") -> reading.Throttles:
         """Budgets that refuse calls now, by what is booked: of which tenant, agent, model, run or tag; until when."""
-        return await reading.throttles(caller(context), tenant, clock.now())
+        return await reading.throttles(caller(context), tenant)
 
     @server.tool(title="List alerts", annotations=_READS)
     async def list_alerts(
         context: Ctx,
         tenant: Tenant = "",
-        types: Annotated[list[reading.AlertType], Field(description="Only these; none: every type.")] = [],  # noqa: B006
+        types: Annotated[list[AlertKind], Field(description="Only these; none: every type.")] = [],  # noqa: B006
         limit: Rows = 20,
         cursor: Cursor = "",
     ) -> Alerts:
@@ -150,13 +205,30 @@ def _add_lists(server: MCPServer, caller: Callable[[Ctx], Caller], clock: Clock)
         return await reading.unpriced(caller(context), tenant, days, clock.now())
 
 
-def _add_looking_ahead(server: MCPServer, caller: Callable[[Ctx], Caller], clock: Clock) -> None:
-    @server.tool(name="forecast", title="Forecast a day or a month", annotations=_READS)
-    async def ahead(context: Ctx, tenant: OneTenant = "", window: forecast.Kind = "day") -> forecast.Forecast:
-        """What the tenant's open day or month will have cost at its end if the present pace goes on, and when that
-        reaches the limit. A day's pace is that of the last two to three hours, a month's of the last seven days."""
-        who = caller(context)
-        return await forecast.forecast(who, await _tenant(who, tenant), window, clock.now())
+def _add_looking_ahead(server: MCPServer, caller: Callable[[Ctx], Caller]) -> None:
+    @server.tool(title="The fleet at one glance", annotations=_READS)
+    async def look(context: Ctx, tenant: Tenant = "") -> Fleet:
+        """Today and this month with forecasts, the dearest tenants, agents and models, who is throttled, models without
+        a price, and what waits to be booked: of everything that the key sees, or of one tenant."""
+        return await reading.fleet(caller(context), tenant)
+
+    @server.tool(title="List tenants", annotations=_READS)
+    async def list_tenants(
+        context: Ctx,
+        order: Annotated[
+            Order, Field(description="`spent`: who spent today, the dearest first; `name`: all.")
+        ] = "spent",
+        limit: Rows = 20,
+        cursor: Cursor = "",
+    ) -> Tenants:
+        """Tenants in their open days: spent, limit, pace, forecast, yesterday, this month."""
+        return await reading.tenants(caller(context), order=order, limit=limit, cursor=cursor)
+
+    @server.tool(title="Forecast today and this month", annotations=_READS)
+    async def forecast(context: Ctx, tenant: Tenant = "") -> Forecast:
+        """What today and this month will have cost at their end if the pace of the last one to two hours goes on, and
+        when today's limit is reached. A straight line: it knows of no season and no plan."""
+        return await caller(context).get("/v1/fleet", Forecast, {"tenant": tenant})
 
 
 def _add_budgets(server: MCPServer, caller: Callable[[Ctx], Caller], clock: Clock) -> None:

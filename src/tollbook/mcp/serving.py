@@ -1,5 +1,6 @@
 """The server on its two transports: a pipe to one client, or HTTP for many, each under its own key."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -32,13 +33,15 @@ def serve_stdio(url: str, key: str, clock: Clock, *, version: str) -> None:
     anyio.run(served)
 
 
-def serve_http(url: str, host: str, port: int, clock: Clock, *, version: str) -> None:
+def serve_http(url: str, host: str, port: int, clock: Clock, *, version: str, protocol: type[asyncio.Protocol]) -> None:
     """Serve streamable HTTP at `/mcp` until a signal stops it; a caller's key is its `Authorization: Bearer`."""
     http = connect(url)
     uvicorn.run(
         application(http, host, clock, version=version),
         host=host,
         port=port,
+        http=protocol,
+        ws="none",
         log_config=None,
         access_log=False,
         proxy_headers=False,

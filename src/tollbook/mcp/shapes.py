@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Usd = Annotated[str, Field(pattern=r"^-?\d+\.\d{9}$", description="US dollars as decimal text, exact to 1e-9 USD.")]
-Dimension = Literal["tenant", "day", "hour", "agent", "model"]
 
 
 class Shape(BaseModel):
@@ -85,6 +84,121 @@ class RunRow(Figures):
     last_ts: str
 
 
+class Throttle(Shape):
+    """A budget that refuses calls. `scope` and `value` say of what: a tenant, an agent, a model, a run, a tag."""
+
+    tenant: str
+    scope: str
+    value: str
+    window: str
+    budget: str = Field(description="The id of the budget.")
+    unit: str
+    limit: str = Field(description="In `unit`: dollars as decimal text, else a whole number.")
+    reset_at: str | None = Field(description="When its window ends; null for a run's, which does not.")
+
+
+class Tenant(Shape):
+    """A tenant in its own open day, by what is booked. Forecasts go on at the present pace; null: too early to say."""
+
+    tenant: str
+    day: str
+    time_zone: str
+    calls: int
+    spent_usd: Usd
+    unpriced_usd: Usd
+    limit_usd: Usd | None
+    throttled: bool
+    reset_at: str
+    burn_usd_per_hour: Usd | None
+    forecast_usd: Usd | None
+    limit_reached_at: str | None
+    yesterday_usd: Usd
+    month_usd: Usd
+    forecast_month_usd: Usd | None
+
+
+class Tenants(Shape):
+    """A page of tenants. `next` is the `cursor` of the page behind, null on the last."""
+
+    rows: list[Tenant]
+    next: str | None
+
+
+class DearAgent(Shape):
+    """What an agent, by its path of roles, spent today."""
+
+    tenant: str
+    agent: str
+    calls: int
+    cost_usd: Usd
+
+
+class DearModel(Shape):
+    """What was spent on a model today."""
+
+    model: str
+    calls: int
+    cost_usd: Usd
+    unpriced_usd: Usd
+
+
+class Waiting(Shape):
+    """What waits to be booked; null where Valkey does not answer."""
+
+    records: int | None
+    lag_s: str | None
+    inbox_s: str | None
+
+
+class Forecast(Shape):
+    """What today and this month come to at the pace of the last one to two hours: a straight line, by what is booked.
+
+    Null: the day is too young to say, or nothing limits it.
+    """
+
+    day: str
+    as_of: str
+    today: Figures
+    this_month: Figures
+    burn_usd_per_hour: Usd | None
+    forecast_today_usd: Usd | None
+    forecast_month_usd: Usd | None
+    limit_usd: Usd | None = Field(description="Of the day: the sum of the daily limits of those who spent something.")
+    limit_reached_at: str | None
+
+
+class Fleet(Forecast):
+    """Everything that a key sees, at one glance: the dearest tenants, agents and models, and what needs attention."""
+
+    yesterday: Figures
+    calls_per_second: str
+    tenants_spending: int
+    tenants: list[Tenant]
+    agents: list[DearAgent]
+    models: list[DearModel]
+    throttled: list[Throttle]
+    unpriced: list[DearModel]
+    journal: Waiting
+
+
+class ListedRun(Figures):
+    """A run of a tenant: how many agent instances made calls in it, on which models, and what it came to."""
+
+    tenant: str
+    run: str
+    first_ts: str
+    last_ts: str
+    agents: int
+    models: list[str]
+
+
+class Runs(Shape):
+    """Those that began last first. `next` is the `cursor` of the page behind; a page may be short before the last."""
+
+    rows: list[ListedRun]
+    next: str | None
+
+
 class Run(Shape):
     """A run as the API tells it."""
 
@@ -114,6 +228,24 @@ class ModelCost(Shape):
     unpriced_usd: Usd
 
 
+class Refusal(Shape):
+    """Calls alike that the gate refused; `budget` is the one that did, null where none decided."""
+
+    agent: str
+    model: str
+    verdict: str
+    budget: str | None
+    times: int
+    first_at: str
+    last_at: str
+
+
+class Refused(Shape):
+    """A run's timeline, of which its refusals are looked at."""
+
+    refusals: list[Refusal]
+
+
 class RunExplained(Shape):
     """Where a run's money went. `costliest_path` follows, from the root, the child whose subtree cost most."""
 
@@ -126,6 +258,7 @@ class RunExplained(Shape):
     agents_left_off: int
     models: list[ModelCost]
     costliest_path: list[str]
+    refusals: list[Refusal] = Field(default=[], description="Calls that the gate refused in this run.")
 
 
 class Budget(Shape):

@@ -13,8 +13,8 @@ When a tool says that your key may not do something, ask your operator; do not l
 
 _REVIEW = """\
 Review today's spend of {whose}.
-Call own_key, list_throttles, list_unpriced_models, list_alerts, and read_spend by tenant, agent and model; forecast
-each tenant that has spent more than half its limit.
+Call own_key, look, list_alerts, list_unpriced_models, and read_spend by tenant, agent and model; list_runs with a
+min_cost_usd, and explain_run for the dearest.
 Report, most urgent first: who is stopped or will be before its window ends, what costs most and why, models without a
 price. Quote amounts exactly. Propose a budget only where somebody asked for it, and set none without their word.\
 """

@@ -11,7 +11,7 @@ from tollbook.statements.rates import RateCard
 from tollbook.statements.statement import Statement, Sums
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True):
+class StatementSums(msgspec.Struct, frozen=True, kw_only=True):
     """Sums over entries. `unpriced_usd` and `estimated_usd` are parts of `cost_usd`."""
 
     entries: int
@@ -27,7 +27,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     units: Mapping[str, int]
 
 
-class StatementLine(Figures, frozen=True, kw_only=True):
+class StatementLine(StatementSums, frozen=True, kw_only=True):
     """What one agent spent on one model at one rate card. `rate` names it in `rates`, or is `ceiling`."""
 
     period: str
@@ -101,9 +101,9 @@ class StatementShown(msgspec.Struct, frozen=True, kw_only=True):
     last_ts: str | None
     usage: list[StatementLine]
     corrections: list[StatementLine]
-    usage_sum: Figures
-    correction_sum: Figures
-    sum: Figures
+    usage_sum: StatementSums
+    correction_sum: StatementSums
+    sum: StatementSums
     markup: MarkupShown | None
     total_usd: str
     currency: str
@@ -194,8 +194,8 @@ def _line(statement: Statement, line: Line) -> StatementLine:
     )
 
 
-def _figures(sums: Sums) -> Figures:
-    return Figures(
+def _figures(sums: Sums) -> StatementSums:
+    return StatementSums(
         entries=sums.entries,
         calls=sums.calls,
         cost_usd=usd_text(sums.cost_nanos),

@@ -1,7 +1,10 @@
 """`tollbook mcp` on a running ledger, by the real client over both transports: what tools answer and change."""
 
+import ast
 import json
+import re
 import secrets
+import uuid
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
@@ -12,8 +15,11 @@ import jsonschema
 import pytest
 from mcp import Client
 
+from tests.docs.tables import DOCS
 from tests.integration.e2e.mcp_clients import over_http, over_pipe, refused, told
 from tests.integration.e2e.running import Ledger, cli
+from tollbook.cli.mcp import mcp
+from tollbook.domain.errors import ConfigError
 
 Connect = Callable[[str], AbstractAsyncContextManager[Client]]
 MODEL = "claude-opus-4-7"
@@ -85,24 +91,30 @@ def test_what_is_read_is_what_the_api_says(ledger: Ledger, tenant: str, connect:
             assert len(entries["rows"]) == 2
             assert entries["next"]
             call = await told(client, "explain_entry", entry_id=entries["rows"][0]["entry_id"])
-            assert call["standing_usd"] == entries["rows"][0]["cost_usd"]
+            assert (call["standing_usd"], call["matches"]) == (entries["rows"][0]["cost_usd"], True)
+            assert sum(Decimal(line["nanos"]) for line in call["lines"]) == Decimal(call["exact_nanos"])
+            below = await told(client, "list_entries", agent="planner/search#1")
+            assert {row["agent"] for row in below["rows"]} == {"planner/search#1", "planner/search#1/fetch#2"}
 
-            day = await told(client, "forecast")
-            assert day["spent_usd"] == api["total"]["cost_usd"]
-            assert Decimal(day["projected_usd"]) >= Decimal(day["spent_usd"])
-            month = await told(client, "forecast", window="month")
-            assert (
-                month["spent_usd"]
-                == ledger.get("/v1/spend", tenant=tenant, **{"from": month["began"]})["total"]["cost_usd"]
-            )
+            ahead = await told(client, "forecast")
+            assert ahead["today"]["cost_usd"] == api["total"]["cost_usd"]
+            assert Decimal(ahead["forecast_today_usd"] or "1") >= Decimal(ahead["today"]["cost_usd"])
+            glance = await told(client, "look")
+            assert [row["tenant"] for row in glance["tenants"]] == [tenant]
+            assert glance["agents"][0]["cost_usd"] == max(row["cost_usd"] for row in api["rows"])
+            (line,) = (await told(client, "list_tenants"))["rows"]
+            assert line["spent_usd"] == api["total"]["cost_usd"]
+            (listed,) = (await told(client, "list_runs", agent="planner/search"))["rows"]
+            assert (listed["run"], listed["cost_usd"]) == (run, api["total"]["cost_usd"])
+            assert (await told(client, "list_runs", min_cost_usd="999999"))["rows"] == []
 
     anyio.run(asked)
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-def test_the_server_describes_itself_to_clients_of_either_protocol(ledger: Ledger, mode: str) -> None:
+def test_the_server_describes_itself_to_clients_of_either_protocol(ledger: Ledger, mcp_address: str, mode: str) -> None:
     async def asked() -> None:
-        async with over_pipe(ledger.api, ledger.access["admin_key"], mode) as client:
+        async with over_http(mcp_address, ledger.access["admin_key"], mode) as client:
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
             writing = {
                 name for name, tool in tools.items() if not (tool.annotations and tool.annotations.read_only_hint)
@@ -165,7 +177,7 @@ def test_a_throttle_is_listed_until_the_limit_is_raised(ledger: Ledger, tenant: 
         while True:
             found = await told(client, "list_throttles")
             if len(found["rows"]) == expected:
-                assert found["complete"] is True
+                assert found["rows_left_off"] == 0
                 rows: list[dict[str, Any]] = found["rows"]
                 return rows
             await anyio.lowlevel.checkpoint()
@@ -174,7 +186,7 @@ def test_a_throttle_is_listed_until_the_limit_is_raised(ledger: Ledger, tenant: 
         async with over_http(mcp_address, key_of(ledger, "read", tenant)) as client:
             with anyio.fail_after(60):
                 (row,) = await looked(client, 1)
-            assert (row["tenant"], row["budget_id"], row["limit"]) == (tenant, "daily", "0.001000000")
+            assert (row["tenant"], row["budget"], row["limit"]) == (tenant, "daily", "0.001000000")
             assert cli("budget", "set", tenant, "50", data=ledger.data).returncode == 0
             with anyio.fail_after(60):
                 await looked(client, 0)
@@ -199,7 +211,7 @@ def test_errors_say_what_to_do(ledger: Ledger, tenant: str, mcp_address: str) ->
         async with over_http(mcp_address, ledger.access["admin_key"]) as client:
             assert "Name one as `tenant`" in await refused(client, "tenant_status")
             assert "Look at the name again" in await refused(client, "explain_run", run="no-such-run", tenant=tenant)
-            assert "list_entries" in await refused(client, "explain_entry", entry_id=f"{0:032x}")
+            assert "there is no such entry" in await refused(client, "explain_entry", entry_id=str(uuid.UUID(int=0)))
             for terms in ({"window": "day"}, {"window": "day", "limit_usd": "1", "limit_calls": 1}):
                 said = await refused(client, "propose_budget", budget_id="daily", tenant=tenant, terms=terms)
                 assert "exactly one of" in said
@@ -252,14 +264,30 @@ def test_a_read_key_may_propose_and_is_told_who_sets(ledger: Ledger, tenant: str
     assert ledger.get(f"/v1/tenants/{tenant}/budget")["default"] is True
 
 
-def test_the_command_says_what_it_lacks(ledger: Ledger) -> None:
-    for more, said in (
-        ({}, "TOLLBOOK_URL"),
-        ({"TOLLBOOK_URL": ledger.api}, "TOLLBOOK_API_KEY"),
-    ):
-        done = cli("mcp", **more)
-        assert (done.returncode, done.stdout) == (2, "")
-        assert said in done.stderr
-    done = cli("mcp", "--http", "8788", TOLLBOOK_URL=ledger.api)
-    assert done.returncode == 2
-    assert "127.0.0.1:8788" in done.stderr
+def test_the_client_of_the_page_runs_as_it_stands(
+    ledger: Ledger,
+    mcp_address: str,
+    tenant: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    spend(ledger, tenant)
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "mcp.md").read_text(encoding="utf-8"), re.DOTALL)
+    here = example.replace("http://127.0.0.1:8788/mcp", mcp_address).replace("tb_…", key_of(ledger, "read", tenant))
+    exec(compile(here, "docs/mcp.md", "exec"), {})
+    printed = ast.literal_eval(capsys.readouterr().out)
+    assert printed["total"]["cost_usd"] == ledger.get("/v1/spend", tenant=tenant)["total"]["cost_usd"]
+
+
+def test_the_command_says_what_it_lacks(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = cli("mcp", TOLLBOOK_URL=ledger.api)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "TOLLBOOK_API_KEY" in done.stderr
+    monkeypatch.delenv("TOLLBOOK_URL", raising=False)
+    with pytest.raises(ConfigError, match="TOLLBOOK_URL"):
+        mcp("127.0.0.1:8788")
+    monkeypatch.setenv("TOLLBOOK_URL", ledger.api)
+    for address in ("8788", "127.0.0.1:", ":8788", "127.0.0.1:99999"):
+        with pytest.raises(ConfigError, match=r"127\.0\.0\.1:8788"):
+            mcp(address)

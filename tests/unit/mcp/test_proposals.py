@@ -33,10 +33,13 @@ def test_a_proposal_ends() -> None:
     assert kept.take("key-a", late) is None
 
 
-def test_proposals_that_nobody_sets_take_no_memory_for_good() -> None:
+def test_proposals_that_nobody_sets_take_no_memory_for_good_and_nothing_from_others() -> None:
     kept = Proposals(Time())
+    others = kept.keep("key-b", CHANGE)
     first = kept.keep("key-a", CHANGE)
-    rest = [kept.keep("key-a", CHANGE) for _ in range(1_000)]
+    rest = [kept.keep("key-a", CHANGE) for _ in range(50)]
     assert kept.take("key-a", first) is None
-    assert len(set(rest)) == 1_000
+    assert len(set(rest)) == 50
+    assert kept.take("key-a", rest[0]) == CHANGE
     assert kept.take("key-a", rest[-1]) == CHANGE
+    assert kept.take("key-b", others) == CHANGE
