@@ -1,5 +1,6 @@
 """The `tollbook` command."""
 
+import io
 import sys
 
 from tollbook.app.config import share_metrics
@@ -22,6 +23,10 @@ def main() -> None:
     docs/cli.md lists the codes.
     """
     share_metrics()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Where a terminal's encoding has no such character, a name is shown by its number, and nothing fails.
+            stream.reconfigure(errors="backslashreplace")
     try:
         from tollbook.cli.app import build  # noqa: PLC0415 - the bare install brings the SDK alone
         from tollbook.terminal.names import safe  # noqa: PLC0415 - as above

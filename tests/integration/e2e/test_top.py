@@ -28,7 +28,7 @@ class Terminal:
         env = environment(TOLLBOOK_DATA_DIR=str(data), LC_ALL="C.UTF-8", ENV="")
         self._env = {name: value for name, value in env.items() if not name.startswith("TMUX")}
         self._ask("new-session", "-d", "-x", str(width), "-y", str(height), "/bin/sh")
-        self.await_screen(lambda lines: any(lines))
+        self.await_screen(any)
         self.run(f"PS1='{PROMPT} '; clear")
         self.await_screen(lambda lines: lines[0].startswith(PROMPT))
 
