@@ -14,6 +14,8 @@ AWAY = 4
 """A store or the server does not answer: the same command may succeed later."""
 REFUSED = 5
 """The server refuses the key."""
+_STORES = ": is `tollbook up` running, are TOLLBOOK_POSTGRES_URL and TOLLBOOK_VALKEY_URL right?"
+_HINTS = {"journal_unavailable": _STORES, "ledger_unavailable": _STORES}
 _REFUSALS = frozenset({"server_refused", "gate_refused"})
 
 
@@ -36,7 +38,7 @@ def main() -> None:
         # Named here, so that `python -m` and every script complete and explain themselves alike.
         build()(prog_name="tollbook")
     except TollbookError as error:
-        print(f"tollbook: {safe(str(error))}", file=sys.stderr)
+        print(f"tollbook: {safe(str(error))}{_HINTS.get(error.code, '')}", file=sys.stderr)
         sys.exit(exit_code(error))
 
 
