@@ -14,6 +14,7 @@ from tollbook.cli import (
     price,
     provision,
     rebuild,
+    reconcile,
     reprice,
     serve,
     source,
@@ -44,6 +45,7 @@ def build() -> typer.Typer:
     app.command()(verify.verify)
     app.command()(rebuild.rebuild)
     app.command()(reprice.reprice)
+    app.command()(reconcile.reconcile)
     app.command()(statement.statement)
     app.add_typer(period.app, name="period")
     app.command()(doctor.doctor)
