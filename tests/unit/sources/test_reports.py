@@ -22,7 +22,8 @@ OPENAI_COSTS = f"""{{"object": "page", "data": [{{"object": "bucket", "start_tim
 
 OPENAI_USAGE = f"""{{"data": [{{"start_time": {START}, "results": [
  {{"object": "organization.usage.completions.result", "input_tokens": 100, "output_tokens": 20,
-   "input_cached_tokens": 40, "num_model_requests": 3, "model": "gpt-5.6-sol", "batch": true, "service_tier": "default", "input_audio_tokens": 0}},
+   "input_cached_tokens": 40, "num_model_requests": 3, "model": "gpt-5.6-sol",
+   "batch": true, "service_tier": "default", "input_audio_tokens": 0}},
  {{"input_tokens": 7, "output_tokens": 2, "num_model_requests": 1, "model": "gpt-5.6-sol", "batch": false,
    "service_tier": "priority"}}]}}]}}"""
 
@@ -56,7 +57,7 @@ ANTHROPIC_TOKENS_CSV = (
     "2026-11-05,claude-opus-4-7,batch,100,5,10,40,20\n"
 )
 
-OPENROUTER = """{"data": [{"date": "2026-11-05", "model": "openai/gpt-4.1", 
+OPENROUTER = """{"data": [{"date": "2026-11-05", "model": "openai/gpt-4.1",
  "model_permaslug": "openai/gpt-4.1-2025-04-14", "endpoint_id": "550e8400-e29b-41d4-a716-446655440000",
  "provider_name": "OpenAI", "usage": 0.015,
  "byok_usage_inference": 0.012, "requests": 5, "prompt_tokens": 50, "completion_tokens": 125,

@@ -1,8 +1,8 @@
 """OpenRouter: activity by day and model.
 
 Source: the API reference of 2026, `GET /api/v1/activity` (the last 30 complete UTC days, with a management key). There
-`usage` is dollars of credits, `byok_usage_inference` what the caller's own provider charged. The activity page exports the
-same as CSV.
+`usage` is dollars of credits, `byok_usage_inference` what the caller's own provider charged. The activity page exports
+the same as CSV.
 """
 
 from decimal import Decimal
