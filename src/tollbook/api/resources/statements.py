@@ -42,9 +42,7 @@ _LINES_MAX = 20_000
     tags=["statements"],
     summary="A tenant's statement of a month",
     responses={
-        200: ResponseSpec(
-            StatementShown, description="Or CSV, HTML, PDF.", generate_examples=False
-        ),
+        200: ResponseSpec(StatementShown, description="Or CSV, HTML, PDF.", generate_examples=False),
         **problems(400, 401, 403, 501, 503),
     },
 )
