@@ -17,7 +17,7 @@ COMPILE := .venv-lock/bin/python -m piptools compile --quiet --generate-hashes -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-integrations check format bench chaos soak lock clean
+.PHONY: help setup demo test test-integrations test-browser check format bench chaos soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,19 @@ test-integrations: .venv-integrations/.installed ## the wrapped clients and fram
 	.venv-integrations/bin/python -m pytest -q tests/integration/client/integrations tests/integration/sources/test_real_packages.py \
 		tests/integration/sources/otel tests/docs/test_integrations.py $(ARGS)
 
+.venv-browser/.requirements: requirements/browser.txt
+	"$(PYTHON)" -m venv --clear .venv-browser
+	.venv-browser/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --require-hashes -r $<
+	@touch $@
+
+.venv-browser/.installed: .venv-browser/.requirements pyproject.toml
+	.venv-browser/bin/python -m pip --disable-pip-version-check install --quiet --no-deps --no-build-isolation -e .
+	@touch $@
+
+# TOLLBOOK_TEST_CHROMIUM names the browser where it is not on PATH; without one the tests are skipped and say so.
+test-browser: .venv-browser/.installed ## the dashboard in a real Chromium, with screenshots in build/screenshots
+	.venv-browser/bin/python -m pytest -q tests/browser $(ARGS)
+
 check: setup ## lint, format, types, direction of imports
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
@@ -94,9 +107,11 @@ lock: .venv-lock/.requirements ## pin the requirements again (UPGRADE=--upgrade 
 		-o requirements/all.txt pyproject.toml requirements/platforms.in
 	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra integrations -c requirements/dev.txt \
 		-o requirements/integrations.txt pyproject.toml requirements/platforms.in requirements/build.in
+	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra browser -c requirements/dev.txt \
+		-o requirements/browser.txt pyproject.toml requirements/platforms.in requirements/build.in
 	$(COMPILE) $(UPGRADE) -o requirements/lock.txt requirements/lock.in
 
 # .tollbook stays: it is the ledger of the embedded servers, not a by-product.
 clean: ## remove environments, caches and builds
-	rm -rf .venv .venv-integrations .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-integrations .venv-browser .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

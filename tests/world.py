@@ -16,6 +16,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.refusals import Refusals
 from tollbook.enforcement.watch import Watch
 from tollbook.journal.audit import ValkeyAudit
 from tollbook.journal.holds import ValkeyHolds
@@ -24,15 +25,20 @@ from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
+from tollbook.ledger.changes import PostgresChanges
 from tollbook.ledger.config import PostgresConfig
+from tollbook.ledger.finding import PostgresFinding
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ledger.refusals import PostgresRefusals
+from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
+from tollbook.ledger.views import PostgresViews
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory, mint_key
 from tollbook.pipeline.drain import Drain, DrainSettings
@@ -49,6 +55,7 @@ from tollbook.pricing.quote import CountRates, TokenRates
 from tollbook.statements.closing import Closing
 from tollbook.statements.statement import Statements
 from tollbook.telemetry import TelemetryRecord
+from tollbook.views.fleet import FleetView
 
 T = TypeVar("T")
 
@@ -157,6 +164,10 @@ class World:
         self.config = PostgresConfig(self.pool, self.queries)
         self.reading = PostgresReading(self.pool, self.queries)
         self.spans = PostgresSpans(self.pool, self.queries)
+        self.finding = PostgresFinding(self.pool, self.queries)
+        self.refusal_store = PostgresRefusals(self.pool, self.queries)
+        self.refusals = Refusals(self.refusal_store, self.clock, self.telemetry)
+        self.views = PostgresViews(self.pool, self.queries)
         self.alerts = PostgresAlerts(self.pool, self.queries)
         self.directory = Directory(self.config, self.clock, self.telemetry)
         self.limits = LimitKeeper(
@@ -199,6 +210,12 @@ class World:
             spans=self.spans,
             statements=Statements(PostgresStatements(self.pool, self.queries), self.clock),
             periods=Closing(PostgresStatements(self.pool, self.queries), self.clock, lambda: self.directory.tenancy),
+            finding=self.finding,
+            changes=PostgresChanges(self.pool, self.queries),
+            refusals=self.refusal_store,
+            sources=PostgresSources(self.pool, self.queries),
+            price_store=PostgresPrices(self.pool, self.queries),
+            fleet=FleetView(self.reading, self.views, self.journal, self.directory, self.clock),
         )
 
     def new_gate(self, **settings: Any) -> Gate:
@@ -213,6 +230,7 @@ class World:
             tenancy=lambda: self.directory.tenancy,
             book=lambda: self.directory.budgets if self.directory.loaded else None,
             settings=GateSettings(**settings),
+            refused=self.refusals.note,
         )
 
     def resolver(self) -> Resolver:
@@ -283,7 +301,7 @@ class World:
 
     def key(self, role: Role = Role.ADMIN, tenant: str | None = None) -> str:
         """A new key in force."""
-        key = self.run(mint_key(self.config, role, tenant=tenant))
+        key = self.run(mint_key(self.config, role, by="test", tenant=tenant))
         self.run(self.directory.refresh())
         return key
 

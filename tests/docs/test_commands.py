@@ -15,6 +15,15 @@ from tollbook.cli.app import build
 COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S* )*tollbook(?= |$)")
 
 ROOT_COMMAND: Any = typer.main.get_command(build())
+OF_THE_ROOT = {option for parameter in ROOT_COMMAND.params for option in parameter.opts}
+
+WITHOUT_JSON = {
+    "serve": "runs until it is stopped",
+    "drain": "runs until it is stopped",
+    "migrate": "its exit code is its answer",
+    "demo": "is a show for people",
+    "source test": "prints events, one document a line, whatever is asked",
+}
 
 
 def _words(line: str) -> list[str]:
@@ -31,6 +40,16 @@ def _resolve(words: list[str]) -> tuple[Any, list[str]]:
     while rest and rest[0] in getattr(command, "commands", {}):
         command = command.commands[rest.pop(0)]
     return command, rest
+
+
+def _parse(words: list[str]) -> None:
+    """Fails where the command line would not take the words."""
+    command, rest = _resolve(words)
+    if command is ROOT_COMMAND and rest and all(word in OF_THE_ROOT for word in rest):
+        return
+    assert not getattr(command, "commands", None), f"no such command: {rest}"
+    if "--help" not in rest:
+        command.make_context(command.name, rest)
 
 
 def _lines() -> list[Found]:
@@ -50,10 +69,7 @@ def _all_commands(command: Any = ROOT_COMMAND, path: str = "") -> Iterator[str]:
 
 @pytest.mark.parametrize("line", _lines(), ids=lambda line: f"{line.page}:{line.text}")
 def test_a_line_of_an_example_parses(line: Found) -> None:
-    command, rest = _resolve(_words(line.text))
-    assert not getattr(command, "commands", None), f"no such command: {rest}"
-    if "--help" not in rest:
-        command.make_context(command.name, rest)
+    _parse(_words(line.text))
 
 
 @pytest.mark.parametrize("mention", _mentions(), ids=lambda mention: f"{mention.page}:{mention.text}")
@@ -78,3 +94,21 @@ def test_every_option_is_in_the_page() -> None:
             for option in parameter.opts:
                 if option.startswith("--"):
                     assert f"`{option}" in section, f"{path}: {option}"
+
+
+@pytest.mark.parametrize("path", list(_all_commands()))
+def test_every_command_shows_examples_that_parse(path: str) -> None:
+    command, _ = _resolve(path.split())
+    heading, _, lines = (command.epilog or "").partition("Examples:\n")
+    assert heading == "\b\n", f"{path}: give it epilog=examples(...)"
+    for line in lines.splitlines():
+        words = _words(line.strip())
+        assert _resolve(words)[0] is command, line
+        _parse(words)
+
+
+@pytest.mark.parametrize("path", list(_all_commands()))
+def test_every_command_that_answers_answers_in_json_too(path: str) -> None:
+    command, _ = _resolve(path.split())
+    has_json = any("--json" in parameter.opts for parameter in command.params)
+    assert has_json != (path in WITHOUT_JSON), f"{path}: take `as_json: AsJson`, or say in WITHOUT_JSON why not"

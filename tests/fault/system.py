@@ -218,7 +218,7 @@ class System:
         await migrate(self.postgres.url, partitions=self.partitions)
         world = await World.open(self.settings, books=True)
         try:
-            self.key = await mint_key(world.config, Role.INGEST, note="fault tests")
+            self.key = await mint_key(world.config, Role.INGEST, by="test", note="fault tests")
             for tenant, limit_nanos in self.limits.items():
                 await world.config.set_limit(tenant, limit_nanos, "fault tests")
         finally:

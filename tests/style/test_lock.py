@@ -31,7 +31,12 @@ def _pinned(name: str) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("file", "extras"),
-    [("all.txt", ["all"]), ("dev.txt", ["all", "dev"]), ("integrations.txt", ["all", "dev", "integrations"])],
+    [
+        ("all.txt", ["all"]),
+        ("dev.txt", ["all", "dev"]),
+        ("integrations.txt", ["all", "dev", "integrations"]),
+        ("browser.txt", ["all", "dev", "browser"]),
+    ],
 )
 def test_every_requirement_is_pinned_within_its_bounds(file: str, extras: list[str]) -> None:
     pins = _pinned(file)
@@ -48,7 +53,7 @@ def test_the_build_backend_is_pinned() -> None:
         assert requirement.specifier.contains(pins[canonicalize_name(requirement.name)])
 
 
-@pytest.mark.parametrize("file", ["dev.txt", "integrations.txt"])
+@pytest.mark.parametrize("file", ["dev.txt", "integrations.txt", "browser.txt"])
 def test_what_runs_is_what_is_tested(file: str) -> None:
     tested = _pinned(file)
     assert {name: tested.get(name) for name in _pinned("all.txt")} == _pinned("all.txt")

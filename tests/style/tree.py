@@ -13,7 +13,8 @@ from pathlib import Path, PurePosixPath
 ROOT = Path(__file__).resolve().parents[2]
 
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-_BY_PRODUCTS = {".git", ".venv", ".venv-integrations", ".venv-lock", "__pycache__", "build", "dist", ".tollbook"}
+_ENVIRONMENTS = {".venv", ".venv-integrations", ".venv-browser", ".venv-lock"}
+_BY_PRODUCTS = {*_ENVIRONMENTS, ".git", "__pycache__", "build", "dist", ".tollbook"}
 _BY_PRODUCT_ENDS = ("_cache", ".egg-info", ".hypothesis")
 
 

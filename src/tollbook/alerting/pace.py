@@ -2,6 +2,7 @@
 
 from collections import OrderedDict, deque
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from tollbook.domain.alert import Spent
 from tollbook.domain.meter import WindowKind
@@ -14,6 +15,35 @@ _METERS_MAX = 20_000
 _SECOND = timedelta(seconds=1)
 
 Sample = tuple[datetime, int]
+
+
+class Grown(NamedTuple):
+    """By how much a total has grown, in its unit, and in which time."""
+
+    amount: int
+    lasted: timedelta
+
+    @property
+    def known(self) -> bool:
+        """Whether the time is long enough for a pace."""
+        return self.lasted >= _KNOWN_MIN
+
+    def ahead(self, left: timedelta) -> int:
+        """By how much it will have grown in the time left, if it goes on so."""
+        return max(self.amount, 0) * max(left // _SECOND, 0) // max(self.lasted // _SECOND, 1)
+
+
+def seconds_until(amount: int, grown: Grown, left: timedelta | None) -> int | None:
+    """In how many seconds a total has grown by an amount at this pace; None where unknown or not within the time left.
+
+    >>> seconds_until(60, Grown(10, timedelta(minutes=10)), timedelta(hours=2))
+    3600
+    """
+    if grown.amount <= 0 or not grown.known:
+        return None
+    # Whole numbers throughout: a slow pace leads beyond any date.
+    left_s = amount * (grown.lasted // _SECOND) // grown.amount
+    return None if left is not None and left_s >= left // _SECOND else left_s
 
 
 class Pace:
@@ -33,14 +63,8 @@ class Pace:
         if samples is None or budget is None or spent.total >= budget.limit or not spent.open_at(now):
             return None
         since, base = _base(samples, spent, now)
-        grown, lasted = spent.total - base, now - since
-        if grown <= 0 or lasted < _KNOWN_MIN:
-            return None
-        # Whole numbers throughout: a slow pace leads beyond any date.
-        left_s = (budget.limit - spent.total) * (lasted // _SECOND) // grown
-        if spent.window.end is not None and left_s >= (spent.window.end - now) // _SECOND:
-            return None
-        return left_s
+        left = None if spent.window.end is None else spent.window.end - now
+        return seconds_until(budget.limit - spent.total, Grown(spent.total - base, now - since), left)
 
     def _sampled(self, spent: Spent, now: datetime) -> deque[Sample] | None:
         if spent.budget is None or spent.parts.kind is WindowKind.MINUTE:

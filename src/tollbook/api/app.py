@@ -14,6 +14,7 @@ from tollbook.api.paths import with_heads_and_slashes
 from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
 from tollbook.api.resources.alerts import alerts
 from tollbook.api.resources.budgets import budget, budget_changes, budgets, put_budget, remove_budget
+from tollbook.api.resources.changes import changes
 from tollbook.api.resources.daily_limits import (
     default_limit,
     remove_tenant_limit,
@@ -22,7 +23,8 @@ from tollbook.api.resources.daily_limits import (
     tenant_limit,
 )
 from tollbook.api.resources.dialect_schema import send_answers, send_litellm, send_mapped, send_openmeter
-from tollbook.api.resources.entries import entries
+from tollbook.api.resources.entries import entries, entry, follow_entries
+from tollbook.api.resources.fleet import fleet, tenants
 from tollbook.api.resources.gate_schema import (
     check_call,
     extend_hold,
@@ -31,14 +33,15 @@ from tollbook.api.resources.gate_schema import (
     release_hold,
     settle_hold,
 )
-from tollbook.api.resources.health import healthz, metrics, readyz
+from tollbook.api.resources.health import healthz, metrics, readyz, standing
 from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
 from tollbook.api.resources.keys import keys, make_key, revoke_key
 from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
 from tollbook.api.resources.periods import close_period, periods
-from tollbook.api.resources.prices import prices
-from tollbook.api.resources.runs import run_total
+from tollbook.api.resources.prices import accept_price_book, price_books, prices
+from tollbook.api.resources.runs import run_timeline, run_total, runs
+from tollbook.api.resources.sources import add_source, remove_source, sources
 from tollbook.api.resources.spend import spend
 from tollbook.api.resources.statements import statement
 from tollbook.api.resources.status import status
@@ -56,7 +59,10 @@ def build_api(services: Services) -> Litestar:
     """The application of every route but those in front of it, which it only describes."""
     app = Litestar(
         route_handlers=[
-            *(spend, entries, run_total, run_spans, trace_spans, status, prices),
+            *(spend, entries, follow_entries, entry, status, changes),
+            *(runs, run_total, run_timeline, run_spans, trace_spans),
+            *(prices, price_books, accept_price_book),
+            *(fleet, tenants),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
             *(statement, periods, close_period),
@@ -64,7 +70,8 @@ def build_api(services: Services) -> Litestar:
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),
             *(tenant_zone, change_zone),
-            *(healthz, readyz, metrics),
+            *(healthz, readyz, metrics, standing),
+            *(sources, add_source, remove_source),
             *(open_holds, watch),
             *(send_events, receive_webhook),
             *(send_answers, send_litellm, send_mapped, send_openmeter),

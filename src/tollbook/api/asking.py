@@ -9,18 +9,20 @@ from litestar.params import QueryParameter, SkipValidation
 
 from tollbook.api.auth import authenticate, require_admin, require_reader, require_sender
 from tollbook.api.paths import SLASH_INSIDE
-from tollbook.api.problems import Problem, forbidden
+from tollbook.api.problems import forbidden
 from tollbook.api.services import Services
 from tollbook.domain.access import Principal
+from tollbook.views.asking import name_of as asked_name
+from tollbook.views.problems import not_found, query_invalid
 
 World = NamedDependency[SkipValidation[Services]]
 Who = NamedDependency[SkipValidation[Principal]]
 
 Connection = ASGIConnection[BaseRouteHandler, None, None, State]
 
-SECURITY: list[dict[str, list[str]]] = [{"key": []}]
+__all__ = ["name_of", "not_found", "query_invalid"]
 
-_NAME_CHARS_MAX = 256
+SECURITY: list[dict[str, list[str]]] = [{"key": []}]
 
 
 def any_key(connection: Connection, handler: BaseRouteHandler) -> None:
@@ -79,24 +81,9 @@ def provide_principal(request: Request[None, None, State]) -> Principal:
     return principal
 
 
-def query_invalid(detail: str) -> Problem:
-    """The 400 of a parameter that says nothing this route understands."""
-    return Problem(400, "query_invalid", detail)
-
-
-def not_found(detail: str) -> Problem:
-    """The 404 of a thing that is not there, or not this key's business."""
-    return Problem(404, "not_found", detail)
-
-
 def name_of(text: str, what: str) -> str:
     """A name as it came in a path, a query or a body; raises a 400 where no event could bear it.
 
     A slash inside a path segment travels as `paths.SLASH_INSIDE`.
     """
-    name = text.replace(SLASH_INSIDE, "/")
-    if not name or len(name) > _NAME_CHARS_MAX or not name.isprintable() or name != name.strip():
-        raise Problem(400, "field_invalid", f"{what} is no name: 1 to {_NAME_CHARS_MAX} printable characters")
-    if what == "tenant" and any(mark in name for mark in ":{}"):
-        raise Problem(400, "field_invalid", "a tenant's name holds no ':', '{' or '}'")
-    return name
+    return asked_name(text.replace(SLASH_INSIDE, "/"), what)

@@ -3,6 +3,9 @@
 from tollbook.api.problems import forbidden, unauthorized, unavailable
 from tollbook.domain.access import Principal, Role
 from tollbook.pipeline.directory import Directory
+from tollbook.views.asking import own_tenant, require_tenant
+
+__all__ = ["own_tenant", "require_tenant"]
 
 _SENDS = frozenset({Role.ADMIN, Role.INGEST})
 _READS = frozenset({Role.ADMIN, Role.READ})
@@ -37,17 +40,3 @@ def require_admin(principal: Principal) -> None:
     """Raise a 403 unless the principal may change things."""
     if principal.role is not Role.ADMIN:
         raise forbidden("this needs an admin key")
-
-
-def require_tenant(principal: Principal, tenant: str) -> None:
-    """Raise a 403 unless the tenant is the principal's business."""
-    if not principal.sees(tenant):
-        raise forbidden("this key is bound to another tenant")
-
-
-def own_tenant(principal: Principal, asked: str | None) -> str | None:
-    """The tenant to read: what was asked, or the one the key is bound to; None reads all."""
-    if asked is None:
-        return principal.tenant
-    require_tenant(principal, asked)
-    return asked

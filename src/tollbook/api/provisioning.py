@@ -136,7 +136,7 @@ class ProvisioningApp:
         )
 
     async def _webhook(self) -> str:
-        token = await mint_token(self._services.config, _SOURCE)
+        token = await mint_token(self._services.config, _SOURCE, by="provisioning")
         await self._services.directory.refresh()
         return token
 

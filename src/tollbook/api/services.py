@@ -15,16 +15,22 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.traces import Traces
 from tollbook.ports.alerts import AlertStore
+from tollbook.ports.changes import Changes
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import Config
+from tollbook.ports.finding import Finding
 from tollbook.ports.journal import Depth, Journal
+from tollbook.ports.prices import PriceStore
 from tollbook.ports.reading import Reading
 from tollbook.ports.received import ReceivedLog
+from tollbook.ports.refusals import RefusalStore
+from tollbook.ports.sources import SourceStore
 from tollbook.ports.spans import SpanStore
-from tollbook.pricing.book import PriceBook
 from tollbook.statements.closing import Closing
 from tollbook.statements.statement import Statements
 from tollbook.telemetry import Telemetry
+from tollbook.views.desk import PriceShelf
+from tollbook.views.fleet import FleetView
 
 
 class Backlog(NamedTuple):
@@ -43,14 +49,6 @@ class MetricsPage(Protocol):
     def render(self, backlog: Backlog) -> bytes:
         """The Prometheus text exposition of this process and its siblings, and of what waits."""
         ...
-
-
-class PriceShelf(Protocol):
-    """Where the price book in force stands."""
-
-    @property
-    def book(self) -> PriceBook:
-        """The book in force."""
 
 
 class Services(msgspec.Struct):
@@ -76,6 +74,12 @@ class Services(msgspec.Struct):
     spans: SpanStore
     statements: Statements
     periods: Closing
+    finding: Finding
+    changes: Changes
+    refusals: RefusalStore
+    sources: SourceStore
+    price_store: PriceStore
+    fleet: FleetView
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

@@ -16,10 +16,15 @@ from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
 from tollbook.app.mappings import load_mappings
 from tollbook.app.observe import configure_logs
+from tollbook.app.site import SiteApp
 from tollbook.app.supervise import supervise, together
 from tollbook.app.wiring import World
 from tollbook.domain.errors import TollbookError
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ledger.sessions import PostgresSessions
+from tollbook.views.fleet import FleetView
+from tollbook.views.tenant import TenantView
+from tollbook.web.site import Site
 
 _GARBAGE_SOUGHT_EVERY = 10_000
 """Containers made and not let go since the last search; requests make few cycles."""
@@ -32,7 +37,7 @@ class Receiver:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._world: World | None = None
-        self._front: Front | None = None
+        self._front: SiteApp | None = None
         self._loops: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,7 +77,8 @@ class Receiver:
             received=world.received,
             config=world.config,
             budgets=world.limits,
-            reading=PostgresReading(world.pool, world.queries),
+            reading=(reading := PostgresReading(world.pool, world.queries)),
+            fleet=FleetView(reading, world.views, world.journal, world.directory, world.clock),
             alerts=world.alerts,
             clock=world.clock,
             telemetry=world.metrics,
@@ -86,16 +92,23 @@ class Receiver:
             spans=world.spans,
             statements=world.statements(),
             periods=world.closing(),
+            finding=world.finding,
+            changes=world.changes,
+            refusals=world.refusal_store,
+            sources=world.sources,
+            price_store=world.prices,
             metrics_alone=self._settings.otel_metrics == "all",
             ack=await ack_for(self._settings, world.store),
         )
         keeper.follow(resolver.price_by)
         keeper.follow(gate.price_by)
         file = self._settings.handouts_file
-        self._front = Front(services, handouts=Path(file) if file else None)
+        front = Front(services, handouts=Path(file) if file else None)
+        self._front = SiteApp(front, site_of(world, services))
         loops: dict[str, Callable[[], Awaitable[None]]] = {
             "directory": world.directory.run,
             "prices": keeper.run,
+            "refusals": world.refusals.run,
             "ack": partial(follow_ack, world, services),
         }
         self._loops = asyncio.create_task(self._follow(world, loops), name="receiver-loops")
@@ -108,8 +121,43 @@ class Receiver:
         if self._loops is not None:
             self._loops.cancel()
             await asyncio.gather(self._loops, return_exceptions=True)
+        if self._front is not None:
+            await self._front.close()
         if self._world is not None:
             await self._world.close()
+
+
+def site_of(world: World, services: Services) -> Site:
+    """The world of the pages, which read what the API reads."""
+    return Site(
+        directory=services.directory,
+        sessions=PostgresSessions(world.pool, world.queries),
+        reading=services.reading,
+        fleet=services.fleet,
+        tenant=TenantView(
+            services.reading,
+            world.views,
+            services.alerts,
+            finding=services.finding,
+            watch=services.watch,
+            directory=services.directory,
+            clock=services.clock,
+        ),
+        alerts=services.alerts,
+        clock=services.clock,
+        telemetry=services.telemetry,
+        config=services.config,
+        budgets=services.budgets,
+        finding=services.finding,
+        changes=services.changes,
+        refusals=services.refusals,
+        sources=services.sources,
+        spans=services.spans,
+        price_store=services.price_store,
+        prices=services.prices,
+        gate=services.gate,
+        journal=services.journal,
+    )
 
 
 def spare_collector() -> None:

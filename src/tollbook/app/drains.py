@@ -109,7 +109,11 @@ class Drains:
 
     def _start(self, partition: int) -> None:
         world = self._world
-        loops = {f"drain-{partition}": self._drain, f"alerts-{partition}": self._raise}
+        loops = {
+            f"drain-{partition}": self._drain,
+            f"alerts-{partition}": self._raise,
+            f"rollups-{partition}": self._follow,
+        }
         self._running[partition] = [
             asyncio.create_task(supervise(name, partial(loop, partition), world.clock, world.metrics), name=name)
             for name, loop in loops.items()
@@ -121,6 +125,9 @@ class Drains:
 
     async def _raise(self, partition: int) -> None:
         await self._world.raiser(partition).run()
+
+    async def _follow(self, partition: int) -> None:
+        await self._world.follower(partition).run()
 
     async def _deliveries(self) -> None:
         await self._world.deliverer().run()

@@ -214,8 +214,8 @@ async def prepare(settings: Settings, data: Path) -> Access:
     if before is None:
         world = await World.open(settings)
         try:
-            key = await mint_key(world.config, Role.ADMIN, note="made by tollbook up")
-            token = await mint_token(world.config, DEFAULT_SOURCE)
+            key = await mint_key(world.config, Role.ADMIN, by="tollbook up", note="made by tollbook up")
+            token = await mint_token(world.config, DEFAULT_SOURCE, by="tollbook up")
         finally:
             await world.close()
     else:

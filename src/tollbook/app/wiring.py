@@ -21,6 +21,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.tenancy import Tenancy
 from tollbook.enforcement.gate import Gate, GateSettings
 from tollbook.enforcement.limits import LimitKeeper
+from tollbook.enforcement.refusals import Refusals
 from tollbook.enforcement.watch import Watch
 from tollbook.hooks.addresses import AddressBook
 from tollbook.hooks.sender import HttpSender
@@ -34,18 +35,24 @@ from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
 from tollbook.ledger.bookings import PostgresBookings
+from tollbook.ledger.changes import PostgresChanges
 from tollbook.ledger.config import PostgresConfig
+from tollbook.ledger.finding import PostgresFinding
 from tollbook.ledger.pool import connect_pool
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ledger.queries import Queries
+from tollbook.ledger.refusals import PostgresRefusals
 from tollbook.ledger.repricing import PostgresRepricing
+from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
 from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
+from tollbook.ledger.views import PostgresViews
 from tollbook.pipeline.accept import Intake, IntakeSettings
 from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
+from tollbook.pipeline.follow import Follower
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
 from tollbook.pipeline.reconcile import Reconcile
 from tollbook.pipeline.reprice import Reprice
@@ -77,8 +84,14 @@ class World:
         self.alerts = PostgresAlerts(pool, queries)
         self.prices = PostgresPrices(pool, queries)
         self.spans = PostgresSpans(pool, queries)
+        self.finding = PostgresFinding(pool, queries)
+        self.changes = PostgresChanges(pool, queries)
+        self.refusal_store = PostgresRefusals(pool, queries)
+        self.sources = PostgresSources(pool, queries)
+        self.views = PostgresViews(pool, queries)
         self.sender = HttpSender(AddressBook(settings.alert_networks()), timeout_s=settings.alert_timeout_s)
         self.directory = Directory(self.config, self.clock, self.metrics, zone=settings.time_zone)
+        self.refusals = Refusals(self.refusal_store, self.clock, self.metrics)
         self.limits = LimitKeeper(
             self.config,
             self.journal,
@@ -154,6 +167,7 @@ class World:
             tenancy=self._tenancy_now,
             book=lambda: self.directory.budgets if self.directory.loaded else None,
             settings=settings,
+            refused=self.refusals.note,
         )
 
     def traces(self) -> Traces:
@@ -218,6 +232,10 @@ class World:
             lambda: self.directory.tenancy,
             settings=RaiserSettings(burn_rate_minutes=self.settings.alert_burn_rate_minutes),
         )
+
+    def follower(self, partition: int) -> Follower:
+        """The follower of one partition's rollups."""
+        return Follower(partition, self.views, self.clock, self.metrics)
 
     def deliverer(self) -> Deliverer:
         """The use case that carries alerts to their hooks."""

@@ -8,6 +8,8 @@ import typer
 
 from tollbook.alerting.hook import check_alert, mint_hook
 from tollbook.app.wiring import World
+from tollbook.cli.examples import examples
+from tollbook.cli.output import AsJson, answer, rows
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.alert import AlertKind
 from tollbook.domain.errors import ConfigError, unreachable
@@ -18,43 +20,59 @@ app = typer.Typer(help="Where alerts go: crossed budgets, throttles, unpriced mo
 _LEASE = timedelta(minutes=1)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "tollbook alert add https://hooks.example/tollbook",
+        "tollbook alert add https://hooks.example/acme --tenant acme --kind budget.threshold --kind throttle.set",
+    )
+)
 def add(
     url: str,
     tenant: Annotated[str | None, typer.Option(help="Hear of this tenant only.", show_default="all")] = None,
     kind: Annotated[list[AlertKind] | None, typer.Option(help="Hear this kind only.", show_default="all")] = None,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Send alerts to a URL; the secret they are signed with is shown once."""
     whose = None if tenant is None else tenant_named(tenant)
     hook, secret = run(data, lambda world: _added(world, url, whose, kind or []))
-    print(f"{hook.hook_id}  {secret}")
+    answer(as_json, {**_document(hook), "secret": secret}, f"{hook.hook_id}  {secret}")
 
 
-@app.command("list")
-def list_hooks(data: Data = None) -> None:
+@app.command("list", epilog=examples("tollbook alert list", "tollbook alert list --json"))
+def list_hooks(as_json: AsJson = False, data: Data = None) -> None:
     """List every URL that hears of alerts, newest first."""
-    for hook in run(data, lambda world: world.alerts.hooks()):
-        state = "in use" if hook.disabled is None else f"disabled: {hook.disabled}"
-        heard = " ".join(hook.kinds) or "all kinds"
-        print(f"{hook.hook_id}  {hook.tenant or 'all tenants':20}  {heard}  {hook.url}  {state}")
+    found = run(data, lambda world: world.alerts.hooks())
+    answer(as_json, rows(map(_document, found)), map(_line, found))
 
 
-@app.command("test")
-def send_test(hook_id: str, data: Data = None) -> None:
+@app.command("test", epilog=examples("tollbook alert test 5cad18726755"))
+def send_test(hook_id: str, as_json: AsJson = False, data: Data = None) -> None:
     """Send a test alert to a hook, now and from here, and show what it answered."""
-    answer = run(data, lambda world: _tested(world, hook_id))
-    if answer.status is None or not 200 <= answer.status < 300:
-        raise ConfigError(f"{hook_id} did not take it: {answer.detail}")
-    print(f"{hook_id} answered {answer.detail}")
+    said = run(data, lambda world: _tested(world, hook_id))
+    if said.status is None or not 200 <= said.status < 300:
+        raise ConfigError(f"{hook_id} did not take it: {said.detail}")
+    document = {"hook_id": hook_id, "status": said.status, "detail": said.detail}
+    answer(as_json, document, f"{hook_id} answered {said.detail}")
 
 
-@app.command()
-def remove(hook_id: str, data: Data = None) -> None:
+@app.command(epilog=examples("tollbook alert remove 5cad18726755"))
+def remove(hook_id: str, as_json: AsJson = False, data: Data = None) -> None:
     """Remove a hook by the id that `list` shows; what waits for it is not sent any more."""
-    if not run(data, lambda world: world.alerts.remove_hook(hook_id)):
+    if not run(data, lambda world: world.alerts.remove_hook(hook_id, getpass.getuser())):
         raise ConfigError(f"there is no hook {hook_id}; `tollbook alert list` shows them all")
-    print(f"{hook_id} is removed")
+    answer(as_json, {"hook_id": hook_id, "state": "removed"}, f"{hook_id} is removed")
+
+
+def _document(hook: Hook) -> dict[str, object]:
+    named = ("hook_id", "url", "tenant", "kinds", "created_at", "created_by", "disabled")
+    return {name: getattr(hook, name) for name in named}
+
+
+def _line(hook: Hook) -> str:
+    state = "in use" if hook.disabled is None else f"disabled: {hook.disabled}"
+    heard = " ".join(hook.kinds) or "all kinds"
+    return f"{hook.hook_id}  {hook.tenant or 'all tenants':20}  {heard}  {hook.url}  {state}"
 
 
 async def _added(world: World, url: str, tenant: str | None, kinds: list[AlertKind]) -> tuple[Hook, str]:

@@ -15,12 +15,16 @@ from tollbook.cli import (
     provision,
     rebuild,
     reconcile,
+    report,
     reprice,
+    run,
     serve,
     source,
     source_test,
     statement,
+    tail,
     tenant,
+    top,
     up,
     verify,
     webhook,
@@ -37,18 +41,22 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
-    app.command()(up.up)
-    app.command()(serve.serve)
-    app.command()(serve.drain)
-    app.command()(migrate.migrate)
-    app.command()(demo_command.demo)
-    app.command()(verify.verify)
-    app.command()(rebuild.rebuild)
-    app.command()(reprice.reprice)
-    app.command()(reconcile.reconcile)
-    app.command()(statement.statement)
+    app.command(epilog=up.EXAMPLES)(up.up)
+    app.command(epilog=serve.SERVE_EXAMPLES)(serve.serve)
+    app.command(epilog=serve.DRAIN_EXAMPLES)(serve.drain)
+    app.command(epilog=migrate.EXAMPLES)(migrate.migrate)
+    app.command(epilog=demo_command.EXAMPLES)(demo_command.demo)
+    app.command(epilog=verify.EXAMPLES)(verify.verify)
+    app.command(epilog=rebuild.EXAMPLES)(rebuild.rebuild)
+    app.command(epilog=reprice.EXAMPLES)(reprice.reprice)
+    app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
+    app.command(epilog=statement.EXAMPLES)(statement.statement)
     app.add_typer(period.app, name="period")
-    app.command()(doctor.doctor)
+    app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
+    app.command(epilog=top.EXAMPLES)(top.top)
+    app.command(epilog=report.EXAMPLES)(report.report)
+    app.command(epilog=tail.EXAMPLES)(tail.tail)
+    app.command(epilog=run.EXAMPLES)(run.run)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")
     app.add_typer(alert.app, name="alert")
@@ -56,7 +64,7 @@ def build() -> typer.Typer:
     app.add_typer(tenant.app, name="tenant")
     app.add_typer(price.app, name="price")
     app.add_typer(outbox.app, name="outbox")
-    source.app.command("test")(source_test.show)
+    source.app.command("test", epilog=source_test.EXAMPLES)(source_test.show)
     app.add_typer(imports.app, name="import")
     app.add_typer(source.app, name="source")
     app.add_typer(provision.app, name="provision")

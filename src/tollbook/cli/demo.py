@@ -6,6 +6,9 @@ from typing import Annotated
 import typer
 
 from tollbook.app.demo import run_demo
+from tollbook.cli.examples import examples
+
+EXAMPLES = examples("tollbook demo", "tollbook demo --keep --seed 7")
 
 
 def demo(

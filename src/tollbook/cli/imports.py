@@ -2,13 +2,15 @@
 
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Self
+from typing import Annotated, NamedTuple, Self
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import DownloadColumn, TextColumn
 
 from tollbook.app.importing import Job, inputs, run_import, transcripts
+from tollbook.cli.examples import examples
+from tollbook.cli.output import AsJson, answer
+from tollbook.cli.progress import note, progress_bar
 from tollbook.cli.stores import Data, run, source_named, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.imports.pages import Form, files_below, form_of
@@ -36,68 +38,110 @@ _CLAUDE = Path("~/.claude/projects")
 _CODEX = Path("~/.codex/sessions")
 
 
-@app.command("claude-code")
+@app.command(
+    "claude-code",
+    epilog=examples(
+        "tollbook import claude-code --tenant acme",
+        "tollbook import claude-code ~/.claude/projects/shop --tenant acme --json",
+    ),
+)
 def claude_code(
     tenant: Tenant,
     folder: Annotated[Path, typer.Argument(help="Where the transcripts are.")] = _CLAUDE,
     source: Source = None,
     agent: Agent = None,
+    *,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Claude Code's transcripts below a folder, sub-agents among them."""
     bounds = _bounds("claude-code", tenant, source, agent)
-    _work(data, "claude-code", transcripts(bounds), bounds, files_below(folder.expanduser(), ".jsonl"), whole=True)
+    _work(
+        _Told(data, as_json),
+        "claude-code",
+        transcripts(bounds),
+        bounds,
+        files_below(folder.expanduser(), ".jsonl"),
+        whole=True,
+    )
 
 
-@app.command()
+@app.command(epilog=examples("tollbook import codex --tenant acme"))
 def codex(
     tenant: Tenant,
     folder: Annotated[Path, typer.Argument(help="Where the sessions are.")] = _CODEX,
     source: Source = None,
     agent: Agent = None,
+    *,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Codex's sessions below a folder."""
     bounds = _bounds("codex", tenant, source, agent)
-    _work(data, "codex", Codex(bounds), bounds, files_below(folder.expanduser(), ".jsonl"), whole=True)
+    _work(_Told(data, as_json), "codex", Codex(bounds), bounds, files_below(folder.expanduser(), ".jsonl"), whole=True)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "tollbook import litellm spend_logs.csv --tenant acme",
+        "tollbook import litellm postgresql://reader@db.internal/litellm",
+    )
+)
 def litellm(
     origin: Annotated[str, typer.Argument(help="A CSV or Parquet file, or the URL of LiteLLM's database.")],
     tenant: TenantOrRow = None,
     source: Source = None,
     agent: Agent = None,
+    *,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """LiteLLM's spend logs, from a file or out of its database."""
     bounds = _bounds("litellm", tenant, source, agent)
     export = SpendLogs(bounds)
     if origin.startswith(("postgres://", "postgresql://")):
-        _tell(data, Job("litellm", export, [], bounds.source, origin))
+        _tell(_Told(data, as_json), Job("litellm", export, [], bounds.source, origin))
         return
-    _work(data, "litellm", export, bounds, [Path(origin)])
+    _work(_Told(data, as_json), "litellm", export, bounds, [Path(origin)])
 
 
-@app.command()
+@app.command(epilog=examples("tollbook import langfuse observations.jsonl --tenant acme"))
 def langfuse(
-    files: Files, tenant: TenantOrRow = None, source: Source = None, agent: Agent = None, data: Data = None
+    files: Files,
+    tenant: TenantOrRow = None,
+    source: Source = None,
+    agent: Agent = None,
+    *,
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
     """Langfuse's exports of observations: JSON, JSON lines or CSV."""
     bounds = _bounds("langfuse", tenant, source, agent)
-    _work(data, "langfuse", Langfuse(bounds), bounds, files)
+    _work(_Told(data, as_json), "langfuse", Langfuse(bounds), bounds, files)
 
 
-@app.command()
+@app.command(epilog=examples("tollbook import openmeter events.csv"))
 def openmeter(
-    files: Files, tenant: TenantOrRow = None, source: Source = None, agent: Agent = None, data: Data = None
+    files: Files,
+    tenant: TenantOrRow = None,
+    source: Source = None,
+    agent: Agent = None,
+    *,
+    as_json: AsJson = False,
+    data: Data = None,
 ) -> None:
     """OpenMeter's exports of events: JSON, JSON lines or CSV."""
     bounds = _bounds("openmeter", tenant, source, agent)
-    _work(data, "openmeter", OpenMeter(bounds), bounds, files)
+    _work(_Told(data, as_json), "openmeter", OpenMeter(bounds), bounds, files)
 
 
-@app.command("file")
+@app.command(
+    "file",
+    epilog=examples(
+        "tollbook import file events.jsonl.gz",
+        "tollbook import file usage.csv --mapping usage.toml --tenant acme",
+    ),
+)
 def any_file(
     files: Files,
     mapping: Annotated[
@@ -108,6 +152,7 @@ def any_file(
     tenant: TenantOrRow = None,
     source: Source = None,
     agent: Agent = None,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Any CSV, JSON lines, JSON or Parquet file: native events, or others by a mapping."""
@@ -116,7 +161,7 @@ def any_file(
     columns = forms <= {Form.CSV, Form.PARQUET}
     if mapping is not None and not columns and forms & {Form.CSV, Form.PARQUET}:
         raise ConfigError("a mapping names columns or expressions: import CSV and JSON files by two commands")
-    _work(data, "file", _by(bounds, mapping, columns=columns), bounds, files)
+    _work(_Told(data, as_json), "file", _by(bounds, mapping, columns=columns), bounds, files)
 
 
 def _by(bounds: Bounds, mapping: Path | None, *, columns: bool) -> Export:
@@ -134,21 +179,28 @@ def _bounds(kind: str, tenant: str | None, source: str | None, agent: str | None
     return Bounds(tenant=whose, source=name, agent=agent or name)
 
 
-def _work(
-    data: Path | None, kind: str, export: Export, bounds: Bounds, files: list[Path], *, whole: bool = False
-) -> None:
+class _Told(NamedTuple):
+    """Which stores, and how the answer is printed."""
+
+    data: Path | None
+    as_json: bool
+
+
+def _work(to: _Told, kind: str, export: Export, bounds: Bounds, files: list[Path], *, whole: bool = False) -> None:
     missing = next((path for path in files if not path.is_file()), None)
     if missing is not None:
         raise ConfigError(f"{missing} is no file")
-    _tell(data, Job(kind, export, inputs(kind, bounds.source, files, whole=whole), bounds.source))
+    _tell(to, Job(kind, export, inputs(kind, bounds.source, files, whole=whole), bounds.source))
 
 
-def _tell(data: Path | None, job: Job) -> None:
+def _tell(to: _Told, job: Job) -> None:
     with _Bar(job) as bar:
-        told = run(data, lambda world: run_import(world, job, bar))
-    print(
+        told = run(to.data, lambda world: run_import(world, job, bar))
+    answer(
+        to.as_json,
+        told._asdict(),
         f"{told.rows:,} rows read, {told.events:,} calls in the ledger, {told.known:,} known from before the dedupe "
-        f"window, {told.refused:,} refused"
+        f"window, {told.refused:,} refused",
     )
 
 
@@ -156,15 +208,7 @@ class _Bar:
     """A progress bar on standard error, and why rows were not taken."""
 
     def __init__(self, job: Job) -> None:
-        self._console = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TextColumn("{task.fields[rows]:,} rows"),
-            TimeRemainingColumn(),
-            console=self._console,
-        )
+        self._progress = progress_bar(DownloadColumn(), TextColumn("{task.fields[rows]:,} rows"))
         total = sum(file.bytes for file in job.files) or None
         self._task = self._progress.add_task(job.kind, total=total, rows=0)
         self._refused = 0
@@ -187,4 +231,4 @@ class _Bar:
         self._refused += 1
         if self._refused <= _TOLD_REFUSED_MAX:
             name = page.name.rpartition("/")[2]
-            self._console.print(f"{name}: row {refused.number}: {refused.code}: {refused.detail}", markup=False)
+            note(f"{name}: row {refused.number}: {refused.code}: {refused.detail}", above=self._progress)

@@ -1,11 +1,14 @@
 """`tollbook key`."""
 
+import getpass
 from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
 from tollbook.app.wiring import World
+from tollbook.cli.examples import examples
+from tollbook.cli.output import AsJson, answer, rows
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.access import Role
 from tollbook.domain.errors import ConfigError
@@ -16,7 +19,13 @@ from tollbook.ports.config import KeyListing
 app = typer.Typer(help="Keys for the API: admin, ingest or read, for one tenant or for all.", no_args_is_help=True)
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        'tollbook key create ingest --tenant acme --note "agents of acme"',
+        "tollbook key create read",
+        "tollbook key create ingest --parent 5cad18726755 --agent planner/researcher --share-usd 2.50",
+    )
+)
 def create(
     role: Role,
     *,
@@ -28,6 +37,7 @@ def create(
     share_usd: Annotated[str | None, typer.Option(help="With --parent: dollars a day, or of the run.")] = None,
     calls_per_minute: Annotated[int | None, typer.Option(help="With --parent: calls a minute.", min=0)] = None,
     expires_at: Annotated[datetime | None, typer.Option(help="With --parent: when the key ends, in UTC.")] = None,
+    as_json: AsJson = False,
     data: Data = None,
 ) -> None:
     """Make a key; it is shown once and kept as a hash."""
@@ -43,33 +53,56 @@ def create(
         note=note,
     )
     if parent is not None:
-        print(run(data, lambda world: _child(world, parent, wish)))
+        _tell(as_json, run(data, lambda world: _child(world, parent, wish)), wish, parent)
         return
     if any((agent, of_run, share_usd, expires_at, calls_per_minute is not None)):
         raise ConfigError("only a key with a --parent is bound to agents, runs, ends or shares")
-    print(run(data, lambda world: mint_key(world.config, role, tenant=bound, note=note)))
+    made = run(data, lambda world: mint_key(world.config, role, by=getpass.getuser(), tenant=bound, note=note))
+    _tell(as_json, made, wish, None)
 
 
-@app.command("list")
-def list_keys(data: Data = None) -> None:
+@app.command("list", epilog=examples("tollbook key list", "tollbook key list --json"))
+def list_keys(as_json: AsJson = False, data: Data = None) -> None:
     """List every key, newest first, each above those made below it."""
     found = run(data, lambda world: world.config.list_keys())
+    answer(as_json, rows(key._asdict() for key in found), _tree_lines(found))
+
+
+def _tree_lines(found: list[KeyListing]) -> list[str]:
     below: dict[str | None, list[KeyListing]] = {}
     for key in found:
         below.setdefault(key.parent, []).append(key)
+    lines: list[str] = []
     waiting = [(key, 0) for key in reversed(below.get(None, []))]
     while waiting:
         key, depth = waiting.pop()
-        print(_line(key, depth))
+        lines.append(_line(key, depth))
         waiting += [(child, depth + 1) for child in reversed(below.get(key.key_id, []))]
+    return lines
 
 
-@app.command()
-def revoke(key_id: str, data: Data = None) -> None:
+@app.command(epilog=examples("tollbook key revoke 5cad18726755"))
+def revoke(key_id: str, as_json: AsJson = False, data: Data = None) -> None:
     """Revoke a key and every key below it; receivers refuse them within a second."""
     if not run(data, lambda world: _revoke(world, key_id)):
         raise ConfigError(f"no key {key_id} is in force; `tollbook key list` shows them all")
-    print(f"{key_id} is revoked")
+    answer(as_json, {"key_id": key_id, "state": "revoked"}, f"{key_id} is revoked")
+
+
+def _tell(as_json: bool, key: str, wish: Wish, parent: str | None) -> None:
+    """The key itself, which is shown this once."""
+    document = {
+        "key_id": key.split("_")[1],
+        "key": key,
+        "role": wish.role,
+        "tenant": wish.tenant,
+        "note": wish.note,
+        "parent": parent,
+        "agent": wish.agent,
+        "run": wish.run,
+        "expires_at": wish.expires_at,
+    }
+    answer(as_json, document, key)
 
 
 async def _child(world: World, parent: str, wish: Wish) -> str:
@@ -77,7 +110,7 @@ async def _child(world: World, parent: str, wish: Wish) -> str:
     if not line:
         raise ConfigError(f"no key {parent} is in force; `tollbook key list` shows them all")
     try:
-        minted = await mint_child(world.config, principal_of(line[0]), wish, world.clock.now())
+        minted = await mint_child(world.config, principal_of(line[0]), wish, world.clock.now(), by=getpass.getuser())
     except ValueError as error:
         raise ConfigError(str(error)) from error
     await world.limits.enforce(minted.made)
@@ -85,7 +118,7 @@ async def _child(world: World, parent: str, wish: Wish) -> str:
 
 
 async def _revoke(world: World, key_id: str) -> bool:
-    made = await world.config.revoke_key(key_id, world.clock.now())
+    made = await world.config.revoke_key(key_id, world.clock.now(), getpass.getuser())
     if made is not None:
         await world.limits.enforce(made)
     return made is not None

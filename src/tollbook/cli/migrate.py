@@ -6,8 +6,12 @@ import typer
 import uvloop
 
 from tollbook.app.config import Settings
+from tollbook.cli.examples import examples
+from tollbook.cli.output import say
 from tollbook.cli.stores import Data, settings_for
 from tollbook.ledger.migrate import migrate as bring_up_to_date
+
+EXAMPLES = examples("tollbook migrate", "tollbook migrate --partitions 16")
 
 
 def migrate(
@@ -20,4 +24,4 @@ def migrate(
     # Postgres is all a migration needs, so it alone may be named.
     url = Settings.from_environment().postgres_url if data is None else ""
     uvloop.run(bring_up_to_date(url or settings_for(data).postgres_url, partitions=partitions))
-    print("the schema is up to date")
+    say("the schema is up to date")

@@ -6,11 +6,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from tollbook.app.prices import book_in_force
 from tollbook.app.wiring import World, ceiling_of
+from tollbook.cli.examples import examples
+from tollbook.cli.output import AsJson, answer
+from tollbook.cli.server import complete_tenant
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.money import nanos_from_usd, usd_text
@@ -20,6 +22,11 @@ from tollbook.ports.reconcile import Report
 from tollbook.pricing.bundled import bundled_book
 from tollbook.sources.reports.fetch import READERS, Provider, ReportFetcher
 from tollbook.statements.sheet import Usd, csv_text
+
+EXAMPLES = examples(
+    "tollbook reconcile openai --file costs.csv --file usage.csv",
+    "tollbook reconcile anthropic --key-file admin-key.txt --from 2026-11-01 --to 2026-11-30 --json",
+)
 
 _DAYS_MAX = 366
 _DAY = ["%Y-%m-%d"]
@@ -43,10 +50,12 @@ def reconcile(
     base: Annotated[str | None, typer.Option("--base", help="Where the API is.", show_default=False)] = None,
     since: Annotated[datetime | None, typer.Option("--from", formats=_DAY, help="First UTC day.")] = None,
     until: Annotated[datetime | None, typer.Option("--to", formats=_DAY, help="Last UTC day, included.")] = None,
-    tenant: Annotated[str | None, typer.Option("--tenant", help="Calls of this tenant alone.")] = None,
+    tenant: Annotated[
+        str | None, typer.Option("--tenant", help="Calls of this tenant alone.", autocompletion=complete_tenant)
+    ] = None,
     tolerance_percent: Annotated[str, typer.Option("--tolerance-percent", help="Of the provider's amount.")] = "1",
     tolerance_usd: Annotated[str, typer.Option("--tolerance-usd", help="An amount that is let pass.")] = "0.01",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
 ) -> None:
     """Lay a provider's own cost report beside the ledger, by UTC day and model, with likely causes of what differs.
@@ -72,7 +81,10 @@ def reconcile(
         return await world.reconcile(book).run(provider.value, report, tolerance, tenant=whose, today=today)
 
     found = run(data, work)
-    print(_json_text(found) if as_json else _csv_text(found) if as_csv else _text(found))
+    if as_csv and not as_json:
+        print(_csv_text(found))
+    else:
+        answer(as_json, _whole(found), _lines(found))
     sys.exit(0 if found.within else 1)
 
 
@@ -128,7 +140,7 @@ def _tolerance(percent: str, usd: str) -> Tolerance:
     return Tolerance(share, nanos)
 
 
-def _text(found: Reconciliation) -> str:
+def _lines(found: Reconciliation) -> list[str]:
     rows = [_cells(line) for line in found.lines]
     head = ("day", "model", "provider", "ledger", "drift", "%", "")
     widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
@@ -144,7 +156,7 @@ def _text(found: Reconciliation) -> str:
         f"drift {usd_text(drift)} USD{'' if share is None else f' ({share} %)'}; "
         f"{beyond} of {len(found.lines)} lines beyond the tolerance"
     )
-    return "\n".join([*lines, *found.remarks])
+    return [*lines, *found.remarks]
 
 
 def _row(cells: tuple[str, ...], widths: list[int]) -> str:
@@ -173,9 +185,9 @@ def _csv_text(found: Reconciliation) -> str:
     return csv_text(rows).rstrip("\r\n")
 
 
-def _json_text(found: Reconciliation) -> str:
+def _whole(found: Reconciliation) -> dict[str, object]:
     drift = found.ledger_nanos - found.provider_nanos
-    document = {
+    return {
         "provider": found.provider,
         "from": found.first_day,
         "to": found.last_day,
@@ -187,7 +199,6 @@ def _json_text(found: Reconciliation) -> str:
         "remarks": found.remarks,
         "rows": [_document(line) for line in found.lines],
     }
-    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
 def _document(line: Line) -> dict[str, object]:

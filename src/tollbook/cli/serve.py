@@ -2,6 +2,13 @@
 
 from tollbook.app import roles
 from tollbook.app.config import Settings
+from tollbook.cli.examples import examples
+
+SERVE_EXAMPLES = examples(
+    "tollbook serve",
+    "TOLLBOOK_PORT=8800 TOLLBOOK_WORKERS=2 tollbook serve",
+)
+DRAIN_EXAMPLES = examples("tollbook drain")
 
 
 def serve() -> None:

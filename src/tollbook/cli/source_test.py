@@ -8,12 +8,16 @@ import msgspec
 import typer
 
 from tollbook.app.mappings import load_mapping
+from tollbook.cli.examples import examples
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.origin import Origin
+from tollbook.terminal.names import json_text, safe
 
 _LINES = frozenset({".ndjson", ".jsonl"})
+
+EXAMPLES = examples("tollbook source test bot.toml payload.json --tenant acme")
 
 
 def show(
@@ -34,9 +38,9 @@ def show(
     media_type = "application/x-ndjson" if file.suffix in _LINES else None
     decoded = loaded.decode(body, media_type, IntakeLimits(), origin=Origin(tenant=tenant, agent=agent))
     for event in decoded.events:
-        print(msgspec.json.encode(_shown(event)).decode())
+        print(json_text(_shown(event)))
     for rejection in decoded.rejections:
-        print(f"item {rejection.index}: {rejection.code}: {rejection.detail}", file=sys.stderr)
+        print(safe(f"item {rejection.index}: {rejection.code}: {rejection.detail}"), file=sys.stderr)
     events, refused = len(decoded.events), len(decoded.rejections)
     print(f"{decoded.items} items: {events} events, {decoded.ignored} ignored, {refused} refused", file=sys.stderr)
     if decoded.rejections:

@@ -8,6 +8,9 @@ import typer
 
 from tollbook.app.config import Settings
 from tollbook.app.up import Access, Up
+from tollbook.cli.examples import examples
+
+EXAMPLES = examples("tollbook up", "tollbook up --data ./ledger --port 8800")
 
 
 def up(

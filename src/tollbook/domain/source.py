@@ -5,6 +5,10 @@ from enum import StrEnum
 
 import msgspec
 
+INSTANODE_BASE = "https://api.instanode.dev"
+INSTANODE_STORED_MAX = 100
+"""What that provider keeps of a webhook that nobody pays for."""
+
 
 class SourceKind(StrEnum):
     """Whose inbox it is."""

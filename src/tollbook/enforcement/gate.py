@@ -93,7 +93,8 @@ class _Answered(NamedTuple):
 class Gate:
     """Decides calls. One object a process.
 
-    `tenancy` and `book` give the configuration in force; `book` None: it is not loaded yet.
+    `tenancy` and `book` give the configuration in force; `book` None: it is not loaded yet. `refused` is told of each
+    call that is not admitted.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class Gate:
         tenancy: Callable[[], Tenancy],
         book: Callable[[], BudgetBook | None],
         settings: GateSettings,
+        refused: Callable[[Ask, Decision], None] | None = None,
     ) -> None:
         self._holds = holds
         self._totals = totals
@@ -116,6 +118,7 @@ class Gate:
         self._tenancy = tenancy
         self._book = book
         self._settings = settings
+        self._refused = refused
         self.copies = Copies(holds, tenancy)
         self.means = Means(totals, clock, telemetry, tenancy)
         self._settled = SettledTotals(totals, clock, telemetry, timeout_s=settings.ledger_timeout_s)
@@ -247,6 +250,8 @@ class Gate:
         decision = answered.decision
         verdict = decision.verdict.value if decision.fail is None else f"{decision.verdict.value}_{decision.fail.value}"
         self._telemetry.record(Decided(verdict, self._clock.monotonic() - began))
+        if self._refused is not None and not decision.admits:
+            self._refused(asked.ask, decision)
         return answered
 
     async def _from_counters(self, partition: int, asked: _Asked) -> _Answered | None:

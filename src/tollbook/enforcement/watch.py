@@ -81,6 +81,18 @@ class Watch:
                 watched.looking.cancel()
                 del self._watched[tenant]
 
+    async def look(self, tenant: str) -> State | None:
+        """What a tenant's budgets show now; None where the counters cannot be asked or are not complete."""
+        for _ in range(2):
+            try:
+                state = await self._look(tenant)
+            except JournalUnavailable as trouble:
+                self._telemetry.record(StoreTrouble("valkey", "budgets are shown without counters", str(trouble)))
+                return None
+            if state is not None:
+                return state
+        return None
+
     async def close(self) -> None:
         """Stop looking."""
         for watched in list(self._watched.values()):

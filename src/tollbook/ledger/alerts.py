@@ -10,7 +10,7 @@ import msgspec
 
 from tollbook.domain.alert import Alert, Facts
 from tollbook.ledger.alert_turn import PostgresTurn, facts_text, kept
-from tollbook.ledger.pool import connection_of
+from tollbook.ledger.pool import changing, connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.alerts import AlertRow, Answer, Claimed, Delivery, DeliveryState, Hook, Place, Raised
 
@@ -88,9 +88,10 @@ class PostgresAlerts:
             for row in await self._rows("alert_hooks_list")
         ]
 
-    async def remove_hook(self, hook_id: str) -> bool:
+    async def remove_hook(self, hook_id: str, by: str) -> bool:
         """Forget a hook and its deliveries; False where there is none."""
-        return await self._execute("alert_hook_remove", hook_id) == "DELETE 1"
+        async with changing(self._pool, self._sql, by) as connection:
+            return bool(await connection.execute(self._sql["alert_hook_remove"], hook_id) == "DELETE 1")
 
     async def ring(self, alert: Alert, now: datetime) -> Raised | None:
         """Keep one alert outside any turn, for every hook that wants it; None where it has rung already."""

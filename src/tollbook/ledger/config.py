@@ -13,7 +13,7 @@ from tollbook.domain.budget import DEFAULT_DAILY, Budget, shares_of
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.domain.window import ZoneSpan
 from tollbook.ledger.budgets import EVERYONE, BudgetChanges, listing_of, owners_of
-from tollbook.ledger.pool import Connection, connection_of
+from tollbook.ledger.pool import Connection, changing, connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.config import (
     BudgetChange,
@@ -105,7 +105,7 @@ class PostgresConfig:
 
     async def change_budgets(self, changes: Sequence[BudgetChange], by: str, now: datetime) -> BudgetsChanged:
         """Make changes in one transaction that also counts the meters they name anew; raises `BudgetClash`."""
-        async with self._change() as (connection, version):
+        async with self._change(by) as (connection, version):
             partitions = await BudgetChanges(connection, self._sql, version, by).make(changes, now)
         return BudgetsChanged(version, partitions)
 
@@ -141,26 +141,26 @@ class PostgresConfig:
         async with connection_of(self._pool) as connection:
             return ServerFacts(*await connection.fetchrow(self._sql["server_facts"]))
 
-    async def mint_ledger_epoch(self) -> str:
+    async def mint_ledger_epoch(self, by: str) -> str:
         """Declare that the ledger was restored to an earlier state; the new ledger epoch."""
-        async with self._change() as (connection, _):
+        async with self._change(by) as (connection, _):
             return str(await connection.fetchval(self._sql["ledger_epoch_mint"]))
 
-    async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan]) -> int:
+    async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan], by: str) -> int:
         """Replace a tenant's zone spans; the version of the change."""
-        async with self._change() as (connection, version):
-            await connection.execute(self._sql["zone_clear"], tenant)
+        async with self._change(by) as (connection, version):
+            await connection.execute(self._sql["zone_clear"], tenant, [span.first_day for span in spans])
             for span in spans:
                 await connection.execute(self._sql["zone_insert"], tenant, span.first_day, span.zone)
         return version
 
     async def add_key(
-        self, key: StoredKey, note: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
+        self, key: StoredKey, note: str, by: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
     ) -> BudgetsChanged:
         """Keep a key together with the budgets that are its shares; raises `BudgetClash`."""
         who = key.principal
         bounds = (key.parent, who.agent, who.run, who.expires_at)
-        async with self._change() as (connection, version):
+        async with self._change(by) as (connection, version):
             await connection.execute(
                 self._sql["key_insert"], who.key_id, key.secret_hash, who.role.value, who.tenant, note, *bounds
             )
@@ -168,9 +168,9 @@ class PostgresConfig:
             partitions = await changes.make(shares, now or _NEVER) if shares else frozenset()
         return BudgetsChanged(version, partitions)
 
-    async def revoke_key(self, key_id: str, now: datetime) -> BudgetsChanged | None:
+    async def revoke_key(self, key_id: str, now: datetime, by: str) -> BudgetsChanged | None:
         """Revoke a key, every key below it, and their shares; None where there is none in force."""
-        async with self._change() as (connection, version):
+        async with self._change(by) as (connection, version):
             revoked = await connection.fetch(self._sql["key_revoke"], key_id)
             shares = [BudgetChange(row["tenant"], share, None) for row in revoked for share in shares_of(row["key_id"])]
             changes = BudgetChanges(connection, self._sql, version, f"key {key_id}")
@@ -187,16 +187,16 @@ class PostgresConfig:
         async with connection_of(self._pool) as connection:
             return [KeyListing(*row) for row in await connection.fetch(self._sql["keys_list"])]
 
-    async def add_token(self, token: StoredToken) -> None:
+    async def add_token(self, token: StoredToken, by: str) -> None:
         """Keep a webhook token."""
-        async with self._change() as (connection, _):
+        async with self._change(by) as (connection, _):
             await connection.execute(
                 self._sql["token_insert"], token.token_id, token.token_hash, token.source, token.tenant
             )
 
-    async def revoke_token(self, token_id: str) -> bool:
+    async def revoke_token(self, token_id: str, by: str) -> bool:
         """Revoke a webhook token; False where there is none in force."""
-        async with self._change() as (connection, _):
+        async with self._change(by) as (connection, _):
             return bool(await connection.execute(self._sql["token_revoke"], token_id) == "UPDATE 1")
 
     async def list_tokens(self) -> list[TokenListing]:
@@ -205,8 +205,8 @@ class PostgresConfig:
             return [TokenListing(*row) for row in await connection.fetch(self._sql["tokens_list"])]
 
     @asynccontextmanager
-    async def _change(self) -> AsyncIterator[tuple[Connection, int]]:
-        async with connection_of(self._pool) as connection, connection.transaction():
+    async def _change(self, by: str) -> AsyncIterator[tuple[Connection, int]]:
+        async with changing(self._pool, self._sql, by) as connection:
             yield connection, await connection.fetchval(self._sql["config_bump"])
 
 

@@ -64,3 +64,11 @@ async def connection_of(pool: asyncpg.Pool) -> AsyncIterator[Connection]:
     """A connection of the pool, with errors translated."""
     async with translated(), pool.acquire() as connection:
         yield connection
+
+
+@asynccontextmanager
+async def changing(pool: asyncpg.Pool, queries: Queries, by: str) -> AsyncIterator[Connection]:
+    """A transaction whose changes are noted as somebody's."""
+    async with connection_of(pool) as connection, connection.transaction():
+        await connection.execute(queries["change_by"], by)
+        yield connection

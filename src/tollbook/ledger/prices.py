@@ -8,7 +8,7 @@ import asyncpg
 from tollbook.ledger.pool import connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.config import PriceCard
-from tollbook.ports.prices import KeptBook
+from tollbook.ports.prices import BookListing, KeptBook
 
 
 class PostgresPrices:
@@ -29,6 +29,17 @@ class PostgresPrices:
             if is_new:
                 await connection.execute(self._sql["prices_insert"], *columns)
         return bool(is_new)
+
+    async def card(self, price_id: int) -> PriceCard | None:
+        """A rate card as entries refer to it."""
+        async with connection_of(self._pool) as connection:
+            row = await connection.fetchrow(self._sql["price_card"], price_id)
+        return None if row is None else PriceCard(*row)
+
+    async def books(self, count: int) -> list[BookListing]:
+        """The kept books: the one in force, those before it, then those that wait."""
+        async with connection_of(self._pool) as connection:
+            return [BookListing(*row) for row in await connection.fetch(self._sql["price_books"], count)]
 
     async def in_force(self) -> KeptBook | None:
         """The book accepted last; None before the first."""

@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from tollbook.domain.source import Source, SourceKind, SourceStanding, SourceState
-from tollbook.ledger.pool import connection_of
+from tollbook.ledger.pool import changing, connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.sources import Polled, Taken
 
@@ -20,18 +20,21 @@ class PostgresSources:
         self._pool = pool
         self._sql = queries
 
-    async def add(self, source: Source) -> bool:
+    async def add(self, source: Source, by: str) -> bool:
         """Keep a source; False where another has its name."""
-        status = await self._execute(
-            "source_insert",
-            *(source.source_id, source.kind.value, source.name, source.base, source.token, source.bearer),
-            *(source.tenant, source.stored_max, source.created_at),
-        )
-        return status.endswith(" 1")
+        async with changing(self._pool, self._sql, by) as connection:
+            status = await connection.execute(
+                self._sql["source_insert"],
+                *(source.source_id, source.kind.value, source.name, source.base, source.token, source.bearer),
+                *(source.tenant, source.stored_max, source.created_at),
+            )
+        return str(status).endswith(" 1")
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str, by: str) -> bool:
         """Forget a source and what was taken of it; False where there is none."""
-        return (await self._execute("source_remove", name)).endswith(" 1")
+        async with changing(self._pool, self._sql, by) as connection:
+            status = await connection.execute(self._sql["source_remove"], name)
+        return str(status).endswith(" 1")
 
     async def standings(self) -> list[SourceStanding]:
         """Every source, by name, without secrets."""

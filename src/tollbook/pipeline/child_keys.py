@@ -43,13 +43,13 @@ class Minted(msgspec.Struct, frozen=True):
     made: BudgetsChanged
 
 
-async def mint_child(config: Config, parent: Principal, wish: Wish, now: datetime) -> Minted:
+async def mint_child(config: Config, parent: Principal, wish: Wish, now: datetime, *, by: str) -> Minted:
     """Make a key below another, with its shares.
 
     Raises `ValueError` where it would be no narrower than its parent, `BudgetClash` where a budget limits the same.
     """
     key, text = drawn_key(narrowed(parent, wish, now), parent.key_id)
-    made = await config.add_key(key, wish.note, shares(key.principal, wish), now)
+    made = await config.add_key(key, wish.note, by, shares(key.principal, wish), now)
     return Minted(key, text, made)
 
 

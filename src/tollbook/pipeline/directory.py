@@ -89,6 +89,11 @@ class Directory:
         self._recognised[key] = stored.principal
         return None if self._ended(stored.principal) else stored.principal
 
+    def holder(self, key_id: str) -> Principal | None:
+        """Whose key an id stands for, or None where it is not in force (any more): for who has shown the key before."""
+        stored = self._keys.get(key_id)
+        return None if stored is None or self._ended(stored.principal) else stored.principal
+
     def _ended(self, principal: Principal) -> bool:
         return principal.expires_at is not None and principal.expires_at <= self._clock.now()
 
@@ -102,7 +107,9 @@ def _hash(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
-async def change_zone(config: Config, tenant: str, calendar: ZoneCalendar, zone: str, now: datetime) -> ZoneCalendar:
+async def change_zone(
+    config: Config, tenant: str, calendar: ZoneCalendar, zone: str, now: datetime, *, by: str
+) -> ZoneCalendar:
     """Move a tenant to another zone from its next local day on; the calendar it then has.
 
     Where midnight is nearer than an event may lie ahead, events of the coming day may be booked already: the change
@@ -116,14 +123,14 @@ async def change_zone(config: Config, tenant: str, calendar: ZoneCalendar, zone:
     if calendar.spans[-1].zone == known:
         return calendar
     changed = calendar.changed(known, now + timedelta(milliseconds=IntakeLimits().future_ms_max) + _SPREAD)
-    await config.set_zone(tenant, changed.spans)
+    await config.set_zone(tenant, changed.spans, by)
     return changed
 
 
-async def mint_key(config: Config, role: Role, *, tenant: str | None = None, note: str = "") -> str:
+async def mint_key(config: Config, role: Role, *, by: str, tenant: str | None = None, note: str = "") -> str:
     """Make a key and keep its hash; the text returned is shown once and cannot be had again."""
     key, text = drawn_key(Principal("", role, tenant))
-    await config.add_key(key, note)
+    await config.add_key(key, note, by)
     return text
 
 
@@ -134,10 +141,10 @@ def drawn_key(bounds: Principal, parent: str | None = None) -> tuple[StoredKey, 
     return stored, f"{_KEY_MARK}_{key_id}_{secret}"
 
 
-async def mint_token(config: Config, source: str, *, tenant: str | None = None) -> str:
+async def mint_token(config: Config, source: str, *, by: str, tenant: str | None = None) -> str:
     """Make a webhook token for a source and keep its hash; the text returned is the whole secret."""
     token = str(uuid4())
-    await config.add_token(StoredToken(token_id_of(token), _hash(token), source, tenant))
+    await config.add_token(StoredToken(token_id_of(token), _hash(token), source, tenant), by)
     return token
 
 

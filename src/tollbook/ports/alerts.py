@@ -193,7 +193,7 @@ class AlertStore(Protocol):
         """Every hook, newest first."""
         ...
 
-    async def remove_hook(self, hook_id: str) -> bool:
+    async def remove_hook(self, hook_id: str, by: str) -> bool:
         """Forget a hook and its deliveries; False where there is none."""
         ...
 

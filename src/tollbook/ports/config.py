@@ -112,7 +112,10 @@ class ServerFacts(NamedTuple):
 
 
 class Config(Protocol):
-    """The configuration. Methods raise `LedgerUnavailable` where Postgres is away."""
+    """The configuration. Methods raise `LedgerUnavailable` where Postgres is away.
+
+    `by` is who makes a change, for the audit trail: `key <id>`, or the name of whoever uses the command line.
+    """
 
     async def version(self) -> int:
         """The configuration's version; it grows with every change."""
@@ -163,21 +166,21 @@ class Config(Protocol):
         """What the Postgres server says of itself."""
         ...
 
-    async def mint_ledger_epoch(self) -> str:
+    async def mint_ledger_epoch(self, by: str) -> str:
         """Declare that the ledger was restored to an earlier state; the new ledger epoch."""
         ...
 
-    async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan]) -> int:
+    async def set_zone(self, tenant: str, spans: Sequence[ZoneSpan], by: str) -> int:
         """Replace a tenant's zone spans; the version of the change."""
         ...
 
     async def add_key(
-        self, key: StoredKey, note: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
+        self, key: StoredKey, note: str, by: str, shares: Sequence[BudgetChange] = (), now: datetime | None = None
     ) -> BudgetsChanged:
         """Keep a key together with the budgets that are its shares; raises `BudgetClash`."""
         ...
 
-    async def revoke_key(self, key_id: str, now: datetime) -> BudgetsChanged | None:
+    async def revoke_key(self, key_id: str, now: datetime, by: str) -> BudgetsChanged | None:
         """Revoke a key, every key below it, and their shares; None where there is none in force."""
         ...
 
@@ -189,11 +192,11 @@ class Config(Protocol):
         """Every key ever made, newest first."""
         ...
 
-    async def add_token(self, token: StoredToken) -> None:
+    async def add_token(self, token: StoredToken, by: str) -> None:
         """Keep a webhook token."""
         ...
 
-    async def revoke_token(self, token_id: str) -> bool:
+    async def revoke_token(self, token_id: str, by: str) -> bool:
         """Revoke a webhook token; False where there is none in force."""
         ...
 

@@ -38,8 +38,29 @@ class KeptBook(NamedTuple):
     accepted_by: str | None = None
 
 
+class BookListing(NamedTuple):
+    """A kept price book as it is listed; the one in force was accepted last."""
+
+    digest: str
+    version: str
+    cards: int
+    overrides: str
+    refused: str | None
+    accepted_at: datetime | None
+    accepted_by: str | None
+    created_at: datetime
+
+
 class PriceStore(Protocol):
     """Every call may raise `StoreError`."""
+
+    async def card(self, price_id: int) -> PriceCard | None:
+        """A rate card as entries refer to it."""
+        ...
+
+    async def books(self, count: int) -> list[BookListing]:
+        """The kept books: the one in force, those before it, then those that wait."""
+        ...
 
     async def keep(self, book: KeptBook, cards: Iterable[PriceCard]) -> bool:
         """Keep a book and its cards; False where it was there already."""

@@ -24,7 +24,9 @@ class SpendRow(NamedTuple):
 
 
 class EntryRow(NamedTuple):
-    """One entry as the ledger keeps it. `standing` is of `domain.observation`; `calls` is -1 for a reversal."""
+    """One entry as the ledger keeps it. `standing` is of `domain.observation`; `calls` is -1 for a reversal.
+
+    `nth`: which correction of its call it is, None for the first entry."""
 
     entry_id: str
     ts: datetime
@@ -54,6 +56,8 @@ class EntryRow(NamedTuple):
     standing: int
     calls: int
     context: dict[str, str] | None
+    hold: str | None
+    nth: int | None
 
 
 class RunRow(NamedTuple):
@@ -81,10 +85,6 @@ class DayTotal(NamedTuple):
     unpriced_nanos: int
 
 
-Cursor = tuple[datetime, str]
-"""(ts, entry id) of the last entry of the page before."""
-
-
 class Reading(Protocol):
     """Read-only questions. Methods raise `LedgerUnavailable` where Postgres is away."""
 
@@ -95,10 +95,6 @@ class Reading(Protocol):
 
         At most `rows_max` of them, in the order tenant, day, hour, agent, model.
         """
-        ...
-
-    async def entries(self, tenant: str | None, before: Cursor | None, count: int) -> list[EntryRow]:
-        """Up to `count` entries, newest first, behind the cursor."""
         ...
 
     async def call(self, tenant: str | None, call: str, now: datetime) -> list[EntryRow]:

@@ -28,11 +28,11 @@ class Polled(NamedTuple):
 class SourceStore(Protocol):
     """Kept in the ledger's database. Methods raise `LedgerUnavailable` where it is away."""
 
-    async def add(self, source: Source) -> bool:
+    async def add(self, source: Source, by: str) -> bool:
         """Keep a source; False where another has its name."""
         ...
 
-    async def remove(self, name: str) -> bool:
+    async def remove(self, name: str, by: str) -> bool:
         """Forget a source and what was taken of it; False where there is none."""
         ...
 

@@ -11,11 +11,16 @@ import httpx2
 import msgspec
 
 import tollbook
-from tollbook.domain.source import Inbox, Source, SourceState, Stored
+from tollbook.domain.source import (
+    INSTANODE_BASE,
+    INSTANODE_STORED_MAX,
+    Inbox,
+    Source,
+    SourceState,
+    Stored,
+)
 
-BASE = "https://api.instanode.dev"
-STORED_MAX = 100
-"""What the provider keeps of a webhook that nobody pays for."""
+BASE, STORED_MAX = INSTANODE_BASE, INSTANODE_STORED_MAX
 _BODY_BYTES_MAX = 256 << 20
 _RETRY_S_MAX = 3_600.0
 

@@ -264,8 +264,8 @@ def test_old_alerts_are_forgotten_with_their_deliveries(
 def test_a_removed_hook_takes_its_deliveries_along(world: World, alerting: Alerting, hook_server: Receiver) -> None:
     hook, _ = alerting.hook(hook_server.url)
     ring(world, alerting)
-    assert world.run(alerting.store.remove_hook(hook.hook_id))
-    assert not world.run(alerting.store.remove_hook(hook.hook_id))
+    assert world.run(alerting.store.remove_hook(hook.hook_id, "test"))
+    assert not world.run(alerting.store.remove_hook(hook.hook_id, "test"))
     assert alerting.deliver() == 0
     assert alerting.rows()[0].deliveries == ()
 

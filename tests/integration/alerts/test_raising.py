@@ -146,7 +146,7 @@ def test_a_restored_ledger_is_looked_at_as_a_whole(world: World, alerting: Alert
     alerting.limit("acme", CALL)
     world.book(event())
     alerting.raise_all()
-    world.run(world.config.mint_ledger_epoch())
+    world.run(world.config.mint_ledger_epoch("test"))
     world.execute("DELETE FROM alert")
     alerting.raisers = alerting.new_raisers()
     assert len(alerting.kinds()) == 3

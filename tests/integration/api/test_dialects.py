@@ -172,7 +172,7 @@ def test_a_mapping_takes_any_json_by_its_path_and_on_the_webhook_of_its_source(w
     key = world.key(Role.INGEST)
     assert world.ask("POST", "/v1/mapped/bot", key, json=MAPPED).json()["accepted"] == 1
     assert world.ask("POST", "/v1/mapped/none", key, json=MAPPED).status_code == 404
-    token = world.run(mint_token(world.config, "acme-bot"))
+    token = world.run(mint_token(world.config, "acme-bot", by="test"))
     world.run(world.directory.refresh())
     answer = world.ask("POST", f"/webhook/receive/{token}", json={"calls": [{**MAPPED["calls"][0], "id": "i-2"}]})
     assert (answer.status_code, answer.json()["accepted"]) == (200, 1)
@@ -184,7 +184,7 @@ def test_a_mapping_takes_any_json_by_its_path_and_on_the_webhook_of_its_source(w
 
 
 def test_a_webhook_takes_every_dialect_by_what_it_looks_like(world: World) -> None:
-    token = world.run(mint_token(world.config, "any", tenant="acme"))
+    token = world.run(mint_token(world.config, "any", by="test", tenant="acme"))
     world.run(world.directory.refresh())
     names = [
         "openai_chat",

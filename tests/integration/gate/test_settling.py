@@ -115,7 +115,7 @@ def narrow(asking: Asking) -> str:
     """The key of a sub-agent of one run."""
     world = asking.world
     stored, text = drawn_key(Principal("", Role.INGEST, "acme", "planner/researcher", "r1"))
-    world.run(world.config.add_key(stored, "a child"))
+    world.run(world.config.add_key(stored, "a child", "test"))
     world.run(world.directory.refresh())
     return text
 

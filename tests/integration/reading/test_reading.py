@@ -7,7 +7,6 @@ from uuid import UUID
 import pytest
 
 from tests.world import World, event
-from tollbook.domain.observation import REPORTED_DIFFERS
 from tollbook.ports.reading import Dimension
 
 DIMENSIONS: tuple[Dimension, ...] = ("tenant", "day", "hour", "agent", "model")
@@ -61,30 +60,6 @@ def test_days_are_included_on_both_sides(booked: World) -> None:
     assert booked.run(booked.reading.spend("acme", date(2020, 1, 1), date(2020, 1, 2), ())) == []
 
 
-def test_entries_are_walked_once_each_newest_first(booked: World) -> None:
-    for tenant, count in ((None, 24), ("globex", 12)):
-        seen, cursor = [], None
-        while True:
-            page = booked.run(booked.reading.entries(tenant, cursor, 5))
-            seen += page
-            if len(page) < 5:
-                break
-            cursor = (page[-1].ts, page[-1].entry_id)
-        assert len({row.entry_id for row in seen}) == len(seen) == count
-        assert [(row.ts, UUID(row.entry_id)) for row in seen] == sorted(
-            ((row.ts, UUID(row.entry_id)) for row in seen), reverse=True
-        )
-
-
-def test_an_entry_keeps_what_was_sent(world: World) -> None:
-    sent = event(id="x", run="r", tags={"team": "a"}, cost_usd="0.5", provider="p", service_tier="flex", call_id="c")
-    world.book(sent)
-    (row,) = world.run(world.reading.entries("acme", None, 2))
-    assert (row.event_id, row.run, row.tags, row.provider, row.call_id) == ("x", "r", {"team": "a"}, "p", "c")
-    assert (row.cost_nanos, row.reported_nanos, row.corrects) == (150_000, 500_000_000, None)
-    assert row.flags == REPORTED_DIFFERS
-
-
 def test_a_run_is_found_with_its_tenant_and_without(world: World) -> None:
     world.book(event("a", run="r"), event("b", run="r"), event("b", run="s"), event("c"))
     assert [tenant for tenant, _ in world.run(world.reading.run(None, "r"))] == ["a", "b"]
@@ -122,8 +97,6 @@ BY_AGENT = (False, False, False, True, False)
     [
         ("spend_of_tenant", (*DAYS, *BY_AGENT, 10, "acme"), "rollup_hour_pkey"),
         ("spend_of_all", (*DAYS, *BY_AGENT, 10), "rollup_hour_pkey"),
-        ("entries_of_tenant", (*NEWEST, 10, "acme"), "tenant_ts_entry_id"),
-        ("entries_of_all", (*NEWEST, 10), "ts_entry_id"),
         ("run_of_tenant", ("r", "acme"), "run_total_pkey"),
         ("run_of_all", ("r",), "run_total_pkey"),
         ("day_of_tenant", ("acme", DAYS[0]), "daily_spend_pkey"),

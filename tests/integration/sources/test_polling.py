@@ -46,7 +46,7 @@ class Polling:
             stored_max=stored_max,
             created_at=world.clock.now(),
         )
-        assert world.run(self.store.add(self.source))
+        assert world.run(self.store.add(self.source, "test"))
 
     def push(self, *bodies: str | bytes, **headers: str) -> None:
         for body in bodies:
@@ -296,7 +296,7 @@ def test_a_poller_follows_its_leases(polling: Polling) -> None:
             async with asyncio.timeout(60), polling.drained():
                 while not await world.pool.fetchval("SELECT count(*) FROM entry"):
                     await asyncio.sleep(0)
-                assert await polling.store.remove("instanode")
+                assert await polling.store.remove("instanode", "test")
                 while any(task.get_name() == "source-instanode" for task in asyncio.all_tasks()):
                     await asyncio.sleep(0)
         finally:

@@ -15,6 +15,7 @@ from tollbook.api.problems import Problem
 from tollbook.domain.access import Principal
 from tollbook.domain.alert import AlertKind
 from tollbook.ports.alerts import Hook
+from tollbook.views.asking import changer
 
 _TAGS = ["alerts"]
 
@@ -81,7 +82,7 @@ async def make_alert_hook(services: World, principal: Who, data: JSONBody[AlertH
             data.url,
             tenant=tenant,
             kinds=data.kinds,
-            by=f"key {principal.key_id}",
+            by=changer(principal),
             now=services.clock.now(),
         )
     except ValueError as error:
@@ -121,7 +122,7 @@ async def alert_hooks(services: World, principal: Who) -> AlertHooks:
 async def remove_alert_hook(services: World, principal: Who, hook_id: FromPath[str]) -> None:
     """Remove a hook: what waits for it is not sent any more."""
     name = await _own(services, principal, hook_id)
-    if not await services.alerts.remove_hook(name):
+    if not await services.alerts.remove_hook(name, changer(principal)):
         raise not_found("there is no such alert hook")
 
 

@@ -10,8 +10,8 @@ from tollbook.api.answers import time_text
 from tollbook.api.asking import SECURITY, Who, World, name_of, reader
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
-from tollbook.api.resources.entries import cursor_of, cursor_text
 from tollbook.ports.alerts import AlertRow, Delivery, Place
+from tollbook.views.entries import cursor_of, cursor_text
 
 
 class AlertDelivery(msgspec.Struct, frozen=True, kw_only=True):

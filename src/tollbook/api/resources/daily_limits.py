@@ -11,12 +11,12 @@ from tollbook.api.asking import SECURITY, Who, World, admin, name_of, reader, wh
 from tollbook.api.auth import require_tenant
 from tollbook.api.failures import problems
 from tollbook.api.problems import Problem
-from tollbook.api.resources.budgets import by
 from tollbook.api.services import Services
 from tollbook.domain.access import Principal
 from tollbook.domain.limits import LIMIT_NANOS_MAX
 from tollbook.domain.money import nanos_from_usd, usd_text
 from tollbook.ports.config import BudgetListing, BudgetsChanged
+from tollbook.views.asking import changer
 
 _PER_TENANT = "/v1/tenants/{tenant:str}/budget"
 _TAGS = ["budgets"]
@@ -116,7 +116,7 @@ async def remove_tenant_limit(services: World, principal: Who, tenant: FromPath[
 
 
 async def _set(services: Services, tenant: str | None, nanos: int | None, principal: Principal) -> None:
-    version = await services.config.set_limit(tenant, nanos, by(principal))
+    version = await services.config.set_limit(tenant, nanos, changer(principal))
     await services.budgets.enforce(BudgetsChanged(version, frozenset()))
 
 

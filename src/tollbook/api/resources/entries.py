@@ -1,91 +1,59 @@
-"""`/v1/entries`: what the ledger keeps of each call, newest first."""
+"""`/v1/entries`: what the ledger keeps of each call: found, followed, and taken apart."""
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-import msgspec
 from litestar import get
-from litestar.params import QueryParameter
+from litestar.params import FromPath, QueryParameter
 
-from tollbook.api.answers import time_text
-from tollbook.api.asking import SECURITY, Who, World, name_of, query_invalid, reader
-from tollbook.api.auth import own_tenant
+from tollbook.api.asking import SECURITY, Who, World, reader
 from tollbook.api.failures import problems
-from tollbook.domain.event import Observer
-from tollbook.domain.money import usd_text
-from tollbook.domain.observation import REPORTED_DIFFERS, is_estimated, observer_of
-from tollbook.ports.reading import Cursor, EntryRow
-from tollbook.pricing.quote import QuoteFlag
+from tollbook.views.entries import Entries, EntriesAsked, Followed, followed, found, of_call
+from tollbook.views.explaining import Explained, explained
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_CURSOR_BYTES = 24
+_TAGS = ["reading"]
+_FLAGS = "unpriced, context_unknown, units_unpriced, reported_differs, or corrected: what corrects another entry."
 
-
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """One call as booked. `reported_usd` is what the sender said it cost; `price_id` names the rate card.
-
-    A correction names its call in `corrects`; `calls` is 1, or -1 for an entry that takes back another.
-    """
-
-    entry_id: str
-    ts: str
-    day: str
-    tenant: str
-    agent: str
-    model: str
-    provider: str | None
-    source: str
-    run: str | None
-    id: str | None
-    call_id: str | None
-    service_tier: str | None
-    tags: dict[str, str] | None
-    input: int
-    output: int
-    cache_read: int
-    cache_write_5m: int
-    cache_write_1h: int
-    reasoning: int
-    cost_usd: str
-    reported_usd: str | None
-    priced: bool
-    price_id: str | None
-    flags: list[str]
-    corrects: str | None
-    calls: int
-    units: dict[str, int] | None
-    context: dict[str, str] | None
-    observed: Observer | None
-    estimated: bool
-
-
-class Entries(msgspec.Struct, frozen=True):
-    """A page; `next` is the `cursor` of the page behind it, null on the last."""
-
-    rows: list[Entry]
-    next: str | None
+Tenant = Annotated[str | None, QueryParameter(name="tenant", description="One tenant; all when left out.")]
+Agent = Annotated[
+    str | None, QueryParameter(name="agent", description="A path of roles or of instances, with what is below it.")
+]
+Model = Annotated[str | None, QueryParameter(name="model", description="As booked.")]
+Provider = Annotated[str | None, QueryParameter(name="provider", description="As booked.")]
+RunName = Annotated[str | None, QueryParameter(name="run", description="One run.")]
+Source = Annotated[str | None, QueryParameter(name="source", description="Who gave the id.")]
+Flag = Annotated[str | None, QueryParameter(name="flag", description=_FLAGS)]
+CostMin = Annotated[str | None, QueryParameter(name="min_cost_usd", description="At least so many dollars.")]
+Since = Annotated[str | None, QueryParameter(name="from", description="RFC 3339 with an offset; included.")]
+Until = Annotated[str | None, QueryParameter(name="to", description="RFC 3339 with an offset; not included.")]
 
 
 @get(
     "/v1/entries",
     guards=[reader],
     security=SECURITY,
-    tags=["reading"],
+    tags=_TAGS,
     summary="Entries, newest first",
     responses=problems(400, 401, 403, 503),
 )
-async def entries(
+async def entries(  # noqa: PLR0913 - a parameter of the query each
     services: World,
     principal: Who,
-    tenant: Annotated[str | None, QueryParameter(name="tenant", description="One tenant; all when left out.")] = None,
+    *,
+    tenant: Tenant = None,
+    agent: Agent = None,
+    model: Model = None,
+    provider: Provider = None,
+    run: RunName = None,
+    source: Source = None,
+    since: Since = None,
+    until: Until = None,
+    flag: Flag = None,
+    min_cost_usd: CostMin = None,
     limit: Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Rows of a page.")] = 100,
     cursor: Annotated[
         str | None, QueryParameter(name="cursor", max_length=64, description="`next` of the page before.")
     ] = None,
-    *,
     call: Annotated[
         UUID | None,
         QueryParameter(
@@ -93,70 +61,88 @@ async def entries(
         ),
     ] = None,
 ) -> Entries:
-    """A page of entries by the time of their calls; one booked late appears where its time puts it."""
-    whose = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    """A page of entries by the time of their calls; one booked late appears where its time puts it.
+
+    One request looks at so many entries and no more: a page of a rare kind may be short, even empty, before the last.
+    """
     if call is not None:
-        return Entries(
-            rows=[_shown(row) for row in await services.reading.call(whose, str(call), services.clock.now())], next=None
-        )
-    found = await services.reading.entries(whose, None if cursor is None else cursor_of(cursor), limit + 1)
-    page = found[:limit]
-    return Entries(
-        rows=[_shown(row) for row in page],
-        next=cursor_text((page[-1].ts, page[-1].entry_id)) if len(found) > limit else None,
+        return await of_call(services, principal, tenant, call)
+    asked = EntriesAsked(
+        tenant=tenant,
+        agent=agent,
+        model=model,
+        provider=provider,
+        run=run,
+        source=source,
+        since=since,
+        until=until,
+        flag=flag,
+        min_cost_usd=min_cost_usd,
     )
+    return await found(services, principal, asked, cursor, limit)
 
 
-def cursor_text(cursor: Cursor) -> str:
-    """A place in the order of entries as text: 8 bytes of microseconds since 1970, 16 of the id, in base64url."""
-    micros = (cursor[0] - _EPOCH) // _MICROSECOND
-    return urlsafe_b64encode(micros.to_bytes(8, "big", signed=True) + UUID(cursor[1]).bytes).decode()
+@get(
+    "/v1/entries/follow",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="Entries as they are booked",
+    responses=problems(400, 401, 403, 503),
+)
+async def follow_entries(  # noqa: PLR0913 - a parameter of the query each
+    services: World,
+    principal: Who,
+    *,
+    tenant: Tenant = None,
+    agent: Agent = None,
+    model: Model = None,
+    provider: Provider = None,
+    run: RunName = None,
+    source: Source = None,
+    flag: Flag = None,
+    min_cost_usd: CostMin = None,
+    after: Annotated[
+        str | None, QueryParameter(name="after", description="`next` of the answer before; the present when left out.")
+    ] = None,
+    limit: Annotated[int, QueryParameter(name="limit", ge=1, le=1000, description="Rows of an answer.")] = 100,
+    wait_s: Annotated[
+        int, QueryParameter(name="wait_s", ge=0, le=25, description="Seconds to wait for the first entry.")
+    ] = 0,
+) -> Followed:
+    """Entries in the order of their commits, however late their calls are reported: none is ever missed or told twice.
 
-
-def cursor_of(text: str) -> Cursor:
-    """The place a text stands for; raises a 400 where it stands for none."""
-    try:
-        packed = urlsafe_b64decode(text)
-        if len(packed) != _CURSOR_BYTES:
-            raise ValueError("another length")
-        ts = _EPOCH + int.from_bytes(packed[:8], "big", signed=True) * _MICROSECOND
-    except (ValueError, OverflowError) as error:
-        raise query_invalid("cursor: take it from `next` of the page before, unchanged") from error
-    return ts, str(UUID(bytes=packed[8:]))
-
-
-def _shown(row: EntryRow) -> Entry:
-    return Entry(
-        entry_id=row.entry_id,
-        ts=time_text(row.ts),
-        day=row.day.isoformat(),
-        tenant=row.tenant,
-        agent=row.agent,
-        model=row.model,
-        provider=row.provider,
-        source=row.source,
-        run=row.run,
-        id=row.event_id,
-        call_id=row.call_id,
-        service_tier=row.service_tier,
-        tags=row.tags,
-        input=row.input,
-        output=row.output,
-        cache_read=row.cache_read,
-        cache_write_5m=row.cache_write_5m,
-        cache_write_1h=row.cache_write_1h,
-        reasoning=row.reasoning,
-        cost_usd=usd_text(row.cost_nanos),
-        reported_usd=None if row.reported_nanos is None else usd_text(row.reported_nanos),
-        priced=row.price_id is not None,
-        # 64 bits do not survive every JSON reader as a number.
-        price_id=None if row.price_id is None else str(row.price_id),
-        flags=[flag.name.lower() for flag in QuoteFlag if row.flags & flag and flag.name]
-        + (["reported_differs"] if row.flags & REPORTED_DIFFERS else []),
-        corrects=row.corrects,
-        calls=row.calls,
-        units=row.units,
-        context=row.context,
-        observed=observer_of(row.standing),
-        estimated=is_estimated(row.standing),
+    Without `after` the answer is empty and `next` is the present.
+    """
+    asked = EntriesAsked(
+        tenant=tenant,
+        agent=agent,
+        model=model,
+        provider=provider,
+        run=run,
+        source=source,
+        flag=flag,
+        min_cost_usd=min_cost_usd,
     )
+    return await followed(services, principal, asked, after, limit=limit, wait_s=wait_s)
+
+
+@get(
+    "/v1/entries/{entry_id:uuid}",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="One entry taken apart",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def entry(
+    services: World,
+    principal: Who,
+    entry_id: FromPath[UUID],
+    ts: Annotated[
+        str | None,
+        QueryParameter(name="ts", description="Its `ts`: needed for corrections and what is older than eleven weeks."),
+    ] = None,
+) -> Explained:
+    """How its price was computed, line by line, from the rate card that it names; and the corrections of its call."""
+    return await explained(services, principal, entry_id, ts)

@@ -7,9 +7,11 @@ from typing import TypeVar
 import msgspec
 from litestar import Response, get
 
-from tollbook.api.asking import World
+from tollbook.api.asking import SECURITY, Who, World, reader
+from tollbook.api.failures import problems
 from tollbook.api.services import Backlog
 from tollbook.domain.errors import StoreError
+from tollbook.views.health import Health, health
 
 Answer = TypeVar("Answer")
 
@@ -38,6 +40,19 @@ class Readiness(msgspec.Struct, frozen=True):
     keys_loaded: bool
     valkey: StoreFacts
     postgres: StoreFacts
+
+
+@get(
+    "/v1/health",
+    guards=[reader],
+    security=SECURITY,
+    tags=_TAGS,
+    summary="How the system stands",
+    responses=problems(400, 401, 403),
+)
+async def standing(services: World, principal: Who) -> Health:
+    """Stores, what waits, prices, sources and hooks, and what needs attention; for keys bound to no tenant."""
+    return await health(services, principal)
 
 
 @get("/healthz", tags=_TAGS, summary="Is the process up?")

@@ -1,58 +1,15 @@
-"""`/v1/prices`: what a model costs, by the price book in force."""
+"""`/v1/prices`: what a model costs, by the price book in force; and the books themselves."""
 
-from datetime import datetime
 from typing import Annotated
 
-import msgspec
-from litestar import get
-from litestar.params import QueryParameter
+from litestar import get, post
+from litestar.params import FromPath, QueryParameter
 
-from tollbook.api.answers import time_text
-from tollbook.api.asking import SECURITY, Who, World, name_of, not_found, query_invalid, reader
-from tollbook.api.auth import own_tenant
+from tollbook.api.asking import SECURITY, Who, World, reader, whole_admin
 from tollbook.api.failures import problems
-from tollbook.pricing.cards import PriceRow
-from tollbook.pricing.listing import Listing, listed
-
-
-class UnitPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """Dollars per `per` units. `tiers` hold, for the whole call, behind so many input tokens; `like` names the unit
-    whose price this one has for want of its own."""
-
-    usd: str
-    per: int
-    tiers: list[dict[str, int | str]] = []
-    like: str | None = None
-
-
-class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """One rate card. `in_force` says whether it prices a call of the moment asked for, in its context."""
-
-    price_id: str
-    context: dict[str, str]
-    effective_from: str | None
-    effective_to: str | None
-    daily_utc: list[list[str]]
-    in_force: bool
-    origin: str
-    factors: list[dict[str, str]]
-    usd: dict[str, UnitPrice]
-
-
-class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """A model's rate cards. `borrowed`: the provider asked for sells it by the list of `provider`.
-
-    `ceiling` is what a unit without a price is taken to cost, per as many as others are priced by.
-    """
-
-    version: str
-    digest: str
-    provider: str
-    model: str
-    borrowed: bool
-    at: str
-    rows: list[Price]
-    ceiling: dict[str, str]
+from tollbook.views.price_books import Books, accept, books
+from tollbook.views.prices import Prices
+from tollbook.views.prices import prices as found
 
 
 @get(
@@ -80,46 +37,31 @@ async def prices(
     ] = None,
 ) -> Prices:
     """The rate cards of a model: all contexts, dates and hours, and which of them hold at a moment."""
-    whose = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
-    moment = services.clock.now() if at is None else _moment(at)
-    book = services.prices.book
-    found = listed(book, provider, model, moment, tenant=whose)
-    if found is None:
-        raise not_found("no model of this name has a price: its calls cost the ceiling's, flagged")
-    ceiling = book.ceiling
-    tokens = {"input_tokens": ceiling.input_usd_per_mtok, "output_tokens": ceiling.output_usd_per_mtok}
-    return Prices(
-        version=book.version,
-        digest=book.digest,
-        provider=found.provider,
-        model=found.model,
-        borrowed=found.borrowed,
-        at=time_text(moment),
-        rows=[_shown(row, found) for row in found.rows],
-        ceiling={unit: str(usd) for unit, usd in {**tokens, **ceiling.units}.items()},
-    )
+    return found(services, principal, provider=provider, model=model, at=at, tenant=tenant)
 
 
-def _shown(row: PriceRow, found: Listing) -> Price:
-    prices = {unit: price for unit, price in row.rates.items() if isinstance(price, dict)}
-    return Price(
-        price_id=str(row.price_id),
-        context=row.context,
-        effective_from=None if row.effective_from is None else time_text(row.effective_from),
-        effective_to=None if row.effective_to is None else time_text(row.effective_to),
-        daily_utc=row.rates.get("daily_utc", []),
-        in_force=row.price_id in found.in_force,
-        origin=row.origin,
-        factors=row.factors,
-        usd=msgspec.convert(prices, dict[str, UnitPrice]),
-    )
+@get(
+    "/v1/price-books",
+    guards=[reader],
+    security=SECURITY,
+    tags=["reading"],
+    summary="Price books",
+    responses=problems(400, 401, 403, 503),
+)
+async def price_books(services: World, principal: Who) -> Books:
+    """The book in force, those before it, and those that wait to be accepted."""
+    return await books(services, principal)
 
 
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text.replace(" ", "+"))
-    except ValueError as error:
-        raise query_invalid("at: write it like 2026-11-05T12:00:00Z") from error
-    if moment.tzinfo is None:
-        raise query_invalid("at: it has no offset; end it with Z")
-    return moment
+@post(
+    "/v1/price-books/{digest:str}/accept",
+    guards=[whole_admin],
+    security=SECURITY,
+    tags=["reading"],
+    status_code=200,
+    summary="Put a price book in force",
+    responses=problems(400, 401, 403, 404, 503),
+)
+async def accept_price_book(services: World, principal: Who, digest: FromPath[str]) -> Books:
+    """Accept a book that waits because a known price moves too far, or go back to an older one."""
+    return await accept(services, principal, digest)

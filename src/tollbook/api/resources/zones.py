@@ -13,6 +13,7 @@ from tollbook.api.problems import Problem
 from tollbook.domain.access import Principal
 from tollbook.domain.window import ZoneCalendar
 from tollbook.pipeline.directory import change_zone as move
+from tollbook.views.asking import changer
 
 _PATH = "/v1/tenants/{tenant:str}/time-zone"
 _TAGS = ["tenants"]
@@ -63,7 +64,7 @@ async def change_zone(services: World, principal: Who, tenant: FromPath[str], da
     calendar = services.directory.tenancy.calendar_of(name)
     now = services.clock.now()
     try:
-        calendar = await move(services.config, name, calendar, zone, now)
+        calendar = await move(services.config, name, calendar, zone, now, by=changer(principal))
     except ValueError as error:
         raise Problem(400, "field_invalid", "time_zone is no IANA zone, such as Asia/Kolkata") from error
     await services.directory.refresh()

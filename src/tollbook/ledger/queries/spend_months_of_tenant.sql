@@ -1,0 +1,33 @@
+-- One tenant's spend over whole months of its local days, by agent or model.
+-- $1 first day of the first month, $2 last day of the last one; group by $3 tenant, $4 and $5 must be false, $6 agent, $7 model;
+-- $8 rows at most; $9 tenant
+-- Rows: the five dimensions (null where not asked for, day and hour always), calls, cost_nanos, unpriced_nanos, input, output,
+--       cache_read, cache_write, reasoning; ordered by the dimensions
+-- Index: rollup_month_pkey (each month by itself), entry_booked
+SELECT
+    CASE WHEN $3::boolean THEN r.tenant END AS of_tenant,
+    CASE WHEN $4::boolean THEN r.day END AS of_day,
+    CASE WHEN $5::boolean THEN NULL::timestamptz END AS of_hour,
+    CASE WHEN $6::boolean THEN r.agent END AS of_agent,
+    CASE WHEN $7::boolean THEN r.model END AS of_model,
+    sum(r.calls)::bigint AS calls,
+    sum(r.cost_nanos)::bigint AS cost_nanos,
+    sum(r.unpriced_nanos)::bigint AS unpriced_nanos,
+    sum(r.input)::bigint AS input,
+    sum(r.output)::bigint AS output,
+    sum(r.cache_read)::bigint AS cache_read,
+    sum(r.cache_write)::bigint AS cache_write,
+    sum(r.reasoning)::bigint AS reasoning
+FROM (
+    SELECT m.tenant, m.month AS day, m.agent, m.model, m.calls, m.cost_nanos, m.unpriced_nanos, m.input, m.output, m.cache_read,
+        m.cache_write, m.reasoning
+    FROM generate_series($1::date, $2::date, interval '1 month') AS asked (month)
+    JOIN rollup_month m ON m.month = asked.month::date AND m.tenant = $9
+    UNION ALL
+    SELECT f.tenant, f.day, f.agent, f.model, f.calls, f.cost_nanos, f.unpriced_nanos, f.input, f.output, f.cache_read,
+        f.cache_write, f.reasoning
+    FROM ledger_fresh($1, $2, $9) f
+) AS r
+GROUP BY of_tenant, of_day, of_hour, of_agent, of_model
+ORDER BY of_tenant, of_day, of_hour, of_agent, of_model
+LIMIT $8

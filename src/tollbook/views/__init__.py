@@ -1,0 +1,1 @@
+"""What people look at and what they change, whatever it is shown by."""
