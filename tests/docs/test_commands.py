@@ -22,6 +22,7 @@ WITHOUT_JSON = {
     "drain": "runs until it is stopped",
     "migrate": "its exit code is its answer",
     "demo": "is a show for people",
+    "period open": "refuses, whatever is asked",
     "source test": "prints events, one document a line, whatever is asked",
 }
 
