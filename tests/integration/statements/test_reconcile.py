@@ -19,6 +19,7 @@ from tollbook.sources.reports.table import ReportUnreadable
 
 Command = Callable[..., Result]
 MODEL = "claude-opus-4-7"
+TODAY = datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def command(
 
 
 def day(back: int) -> date:
-    return datetime.now(UTC).date() - timedelta(days=back)
+    return TODAY - timedelta(days=back)
 
 
 def at(back: int) -> datetime:
