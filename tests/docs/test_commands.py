@@ -26,6 +26,7 @@ WITHOUT_JSON = {
     "migrate": "its exit code is its answer",
     "demo": "is a show for people",
     "mcp": "speaks a protocol of its own until its client hangs up",
+    "period open": "refuses, whatever is asked",
     "source test": "prints events, one document a line, whatever is asked",
 }
 
