@@ -9,15 +9,17 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tollbook.app.importing import Job, inputs, run_import, transcripts
+from tollbook.app.mappings import load_mapping
 from tollbook.cli.stores import Data, run, source_named, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.imports.pages import Form, files_below, form_of
 from tollbook.ingest.exports.codex import Codex
 from tollbook.ingest.exports.found import Bounds, Export, Refused
 from tollbook.ingest.exports.langfuse import Langfuse
-from tollbook.ingest.exports.mapping import Mapped, Native, mapping_of
+from tollbook.ingest.exports.mapping import Mapped, Native
 from tollbook.ingest.exports.openmeter import OpenMeter
 from tollbook.ingest.exports.spend_logs import SpendLogs
+from tollbook.ingest.mapping import Reading
 from tollbook.pipeline.importing import Page, Told
 
 app = typer.Typer(
@@ -122,10 +124,7 @@ def any_file(
 def _by(bounds: Bounds, mapping: Path | None, *, columns: bool) -> Export:
     if mapping is None:
         return Native(bounds)
-    try:
-        return Mapped(bounds, mapping_of(mapping.read_text(encoding="utf-8")), columns=columns)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{mapping} cannot be read: {error}") from error
+    return Mapped(bounds, load_mapping(mapping, Reading.TABLE if columns else Reading.ROW))
 
 
 def _bounds(kind: str, tenant: str | None, source: str | None, agent: str | None) -> Bounds:

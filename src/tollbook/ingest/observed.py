@@ -167,7 +167,7 @@ def moment(value: object) -> str | float | None:
         return None
     try:
         found = msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     # Several libraries write UTC without saying so.
     return found.isoformat() if found.tzinfo is not None else f"{found.isoformat()}Z"
