@@ -24,15 +24,18 @@ from tollbook.domain.budget import Mode
 from tollbook.domain.decision import Decision, Held, Verdict
 from tollbook.domain.errors import BudgetExceeded, ConfigError
 from tollbook.domain.event import Observer
+from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.meter import Attribution
 from tollbook.domain.usage import Usage
 from tollbook.usage import UsageRead, read
+from tollbook.usage.outcome import fitting
 
 _LOG = logging.getLogger("tollbook.call")
 _STEP_TOKENS = 1_024
 """What a lease grants a call that names no bound, as the server does."""
 _NEVER_CONNECTED = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout"})
 _ESTIMATED = {"estimated": "true"}
+_CONTEXT_CHARS_MAX = IntakeLimits().name_chars_max
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -187,7 +190,17 @@ class CallState:
         self._reported(event)
         for other in found.others:
             # Another model's part of the same answer: a call of its own, outside the hold.
-            self._put(self._event(other, hold=None, model=other.model or event.model), durable)
+            part = self._event(
+                other,
+                hold=None,
+                model=other.model or event.model,
+                provider=other.provider or event.provider,
+                service_tier=other.service_tier or event.service_tier,
+                cost_usd=other.cost_usd,
+            )
+            if other.context is None and event.context is not None:
+                part = msgspec.structs.replace(part, context=event.context)
+            self._put(part, durable)
         return event.id
 
     def _event(self, found: UsageRead, *, hold: str | None, model: str, **named: str | None) -> HeldEvent:
@@ -211,7 +224,10 @@ class CallState:
             hold=hold,
             observed=Observer.SDK,
             response_id=found.response_id,
+            request_id=found.request_id,
             estimated=found.estimated,
+            units=found.units,
+            context=fitting(found.context, _CONTEXT_CHARS_MAX),
             **named,
         )
 

@@ -43,7 +43,7 @@ def _together(reader: ItemReader, text: bytes, lines: int) -> list[Event | ItemR
     wires = _decoded(reader.codec.one, text, lines)
     if wires is None:
         return None
-    known = sum([(wire.tags is not None) + (wire.units is not None) for wire in wires])
+    known = sum([(wire.tags is not None) + (wire.units is not None) + (wire.context is not None) for wire in wires])
     if openings(text) - lines - known > reader.limits.nesting_max - NESTING_TYPED:
         return None
     return [_judged(reader.judge.built, wire) for wire in wires]
