@@ -43,6 +43,7 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     provider: str | None = None
     service_tier: str | None = None
+    context: Mapping[str, str] | None = None
     tags: Mapping[str, str] | None = None
     amount_usd: str | None = None
     mode: Mode | None = None
@@ -190,17 +191,13 @@ class CallState:
         self._reported(event)
         for other in found.others:
             # Another model's part of the same answer: a call of its own, outside the hold.
-            part = self._event(
-                other,
-                hold=None,
-                model=other.model or event.model,
-                provider=other.provider or event.provider,
-                service_tier=other.service_tier or event.service_tier,
-                cost_usd=other.cost_usd,
-            )
-            if other.context is None and event.context is not None:
-                part = msgspec.structs.replace(part, context=event.context)
-            self._put(part, durable)
+            named = {
+                "provider": other.provider or event.provider,
+                "service_tier": other.service_tier or event.service_tier,
+                "cost_usd": other.cost_usd,
+            }
+            part = msgspec.structs.replace(other, context=other.context or found.context)
+            self._put(self._event(part, hold=None, model=other.model or event.model, **named), durable)
         return event.id
 
     def _event(self, found: UsageRead, *, hold: str | None, model: str, **named: str | None) -> HeldEvent:
@@ -227,7 +224,7 @@ class CallState:
             request_id=found.request_id,
             estimated=found.estimated,
             units=found.units,
-            context=fitting(found.context, _CONTEXT_CHARS_MAX),
+            context=fitting(found.context or self._options.context, _CONTEXT_CHARS_MAX),
             **named,
         )
 
@@ -266,6 +263,7 @@ class CallState:
             run=options.run or scope.run,
             provider=options.provider,
             service_tier=options.service_tier,
+            context=dict(options.context) if options.context else None,
             tags=tags,
             input_tokens=self.input_tokens,
             max_output_tokens=self.max_output_tokens,
@@ -315,6 +313,7 @@ class CallState:
             self.model,
             options.provider,
             options.service_tier,
+            tuple(sorted(options.context.items())) if options.context else (),
             tuple(sorted(tags.items())) if tags else (),
             None if mode is None else mode is Mode.STRICT,
         )

@@ -82,6 +82,15 @@ def test_fees_and_geography_come_with_the_event(new_client: NewClient, gate: Gat
     assert told(event) == told(raw)
 
 
+def test_what_a_call_is_asked_for_is_held_and_told_with_it(new_client: NewClient, gate: Gate) -> None:
+    client = new_client()
+    with client.call("m", max_output_tokens=1, context={"speed": "fast"}) as call:
+        event_id = call.record({"input": 1, "output": 1})
+    assert client.flush(10) == 0
+    (asked,) = [body for _, path, body in gate.requests if path == "/v1/holds"]
+    assert asked["context"] == gate.events[event_id]["context"] == {"speed": "fast"}
+
+
 def test_own_counts_may_name_units_and_context(new_client: NewClient, gate: Gate) -> None:
     own = {"input": 10, "output": 2, "units": {"web_searches": 2, "odd": "x"}, "context": {"speed": "fast"}}
     (event,) = by_sdk(new_client, gate, own, "claude-opus-4-7", "anthropic")
