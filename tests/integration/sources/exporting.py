@@ -68,7 +68,35 @@ def openmeter() -> list[dict[str, Any]]:
     return [IngestedEvent(event=event, ingested_at=at, stored_at=at).as_dict()]
 
 
-KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {"litellm": litellm, "openmeter": openmeter}
+def langfuse() -> list[dict[str, Any]]:
+    """langfuse: observations as its list route gives them back, in the client's own types."""
+    from langfuse.api import ObservationV2
+
+    at = datetime(2026, 11, 10, tzinfo=UTC)
+    common: Any = {"start_time": at, "project_id": "p", "trace_id": "trace-1", "user_id": "acme", "session_id": "s-1"}
+    call = ObservationV2(
+        id="o-1",
+        type="GENERATION",
+        model="gpt-5.5",
+        usage_details={
+            "input": 80,
+            "input_cached_tokens": 40,
+            "output": 35,
+            "output_reasoning_tokens": 25,
+            "total": 180,
+        },
+        cost_details={"input": 0.001, "output": 0.002, "total": 0.003},
+        **common,
+    )
+    agent = ObservationV2(id="o-0", type="AGENT", usage_details={"input": 80, "output": 35, "total": 115}, **common)
+    return [json.loads(one.json()) for one in (call, agent)]
+
+
+KINDS: dict[str, Callable[[], list[dict[str, Any]]]] = {
+    "litellm": litellm,
+    "openmeter": openmeter,
+    "langfuse": langfuse,
+}
 
 if __name__ == "__main__":
     print(json.dumps(KINDS[sys.argv[1]](), default=str))

@@ -8,6 +8,7 @@ from tollbook.domain.event import Event, Observer
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.usage import Usage
 from tollbook.ingest.exports.found import Bounds, EventMaker, Export, Row
+from tollbook.ingest.exports.langfuse import Langfuse
 from tollbook.ingest.exports.openmeter import OpenMeter
 from tollbook.ingest.exports.spend_logs import SpendLogs
 
@@ -55,3 +56,10 @@ def test_openmeter_lists_events_within_what_it_knows_of_them() -> None:
     assert (event.tenant, event.model, event.input, event.output) == ("acme", "gpt-4o", 0, 123)
     assert event.id == "my-app/om-1"
     assert event.ts is not None
+
+
+def test_langfuse_counts_its_generations_and_not_what_stands_above_them() -> None:
+    (event,) = read("langfuse", Langfuse(BOUNDS))
+    assert event.usage == Usage(input=120, output=60, cache_read=40, cache_write_5m=0, cache_write_1h=0, reasoning=25)
+    assert (event.tenant, event.run, event.model, event.id) == ("acme", "s-1", "gpt-5.5", "o-1")
+    assert (event.cost_usd, event.seen and event.seen.group) == ("0.003", "trace-1")
