@@ -121,6 +121,6 @@ def test_what_a_request_asks_beside_its_tier_is_its_context() -> None:
     asked = asked_of(MESSAGES, body, "anthropic")
     assert asked is not None
     assert (asked.context, asked.service_tier) == ({"inference_geo": "us", "speed": "fast"}, "auto")
-    plain = asked_of(MESSAGES, {"model": "m", "speed": 3}, "anthropic")
+    plain = asked_of(MESSAGES, {"model": "m", "speed": 3, "inference_geo": ""}, "anthropic")
     assert plain is not None
     assert plain.context is None
