@@ -73,7 +73,6 @@ def build_web(site: Site) -> Litestar:
         exception_handlers=EXCEPTION_HANDLERS,
         openapi_config=None,
         request_max_body_size=_BODY_BYTES_MAX,
-        before_send=[],
         after_request=with_headers,
         logging_config=None,
         debug=False,

@@ -1,4 +1,4 @@
-"""The dashboard of a running tollbook, over its socket: signing in, what a bound viewer cannot reach, and live figures."""
+"""The dashboard of a running tollbook, over its socket: what a bound viewer cannot reach, and live figures."""
 
 import json
 import secrets
