@@ -17,7 +17,7 @@ COMPILE := .venv-lock/bin/python -m piptools compile --quiet --generate-hashes -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-integrations test-browser docs ecosystem check format bench chaos soak lock clean
+.PHONY: help setup demo live test test-integrations test-browser docs ecosystem check format bench chaos soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ $(VENV)/.installed: $(VENV)/.requirements pyproject.toml
 
 demo: setup ## a fleet of agents on real Postgres and Valkey, the sums proven equal
 	$(BIN)/tollbook demo
+
+live: setup ## the same fleet, left running and calling: open the dashboard that it prints
+	$(BIN)/tollbook demo --live
 
 test: setup ## the tests, without the slow ones
 	$(BIN)/python -m pytest -q -n $(WORKERS) -m 'not slow' $(ARGS)

@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, date, datetime
+from itertools import islice
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,7 +25,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from tollbook.app.config import Settings
-from tollbook.app.fleet import FLEET, calls
+from tollbook.app.fleet import FLEET, calls, tasks
 from tollbook.app.up import Access, Up, free_port
 from tollbook.domain.errors import BudgetExceeded, JournalUnavailable
 from tollbook.domain.event import Event
@@ -34,6 +35,7 @@ from tollbook.ledger.queries import Queries
 
 CALLS = 4_500
 _BATCH = 50
+_CALLS_ONCE = 3
 _SETTLED_S = 30.0
 _WIDTH = 120
 _LIMIT_NANOS = 50 * NANOS_PER_USD
@@ -50,6 +52,7 @@ class Demo:
         self._console = console
         self._valkey = Redis.from_url(access.valkey_url, decode_responses=True)
         self._events = list(calls(Random(seed), CALLS))  # noqa: S311 - a fleet to look at, not a secret
+        self._tasks = tasks(Random(seed + 1))  # noqa: S311 - as above
         self._day = datetime.now(UTC).date()
         self.differences = 0
 
@@ -62,6 +65,16 @@ class Demo:
         self._roll_up(expected)
         self._precheck(expected)
         self._table()
+
+    def go_on(self) -> None:
+        """A few more calls of agents that look at their tenant's flag before each, as they should."""
+        events = [event for event in islice(self._tasks, _CALLS_ONCE) if not self._is_throttled(str(event["tenant"]))]
+        # A receiver that has died is started again at the next look.
+        with suppress(JournalUnavailable):
+            self._post("/v1/events", events)
+
+    def _is_throttled(self, tenant: str) -> bool:
+        return bool(self._valkey.get(f"throttled:{tenant}"))
 
     def check(self, what: str, expected: object, found: object) -> None:
         """Print one expectation beside what was found, and remember a difference."""
@@ -131,7 +144,7 @@ class Demo:
         self._step(5, "Precheck and throttle: $50 a day, asked before each call")
         for tenant, nanos in expected.items():
             try:
-                if self._valkey.get(f"throttled:{tenant}"):
+                if self._is_throttled(tenant):
                     raise BudgetExceeded(tenant=tenant)
             except BudgetExceeded:
                 found = "BudgetExceeded"
@@ -204,8 +217,11 @@ def _data_dir(keep: bool) -> Iterator[Path]:
         yield Path(folder)
 
 
-def run_demo(*, keep: bool, seed: int) -> int:
-    """Run the demo; 0 where every sum is equal, else 1. With `keep` everything stays up until Ctrl-C."""
+def run_demo(*, keep: bool, live: bool, seed: int) -> int:
+    """Run the demo; 0 where every sum is equal, else 1.
+
+    With `keep` everything stays up until Ctrl-C; with `live` the fleet goes on calling meanwhile.
+    """
     console = Console(width=None if sys.stdout.isatty() else _WIDTH)
     settings = Settings.from_environment()
     settings = msgspec.structs.replace(settings, port=free_port(settings.host))
@@ -216,9 +232,9 @@ def run_demo(*, keep: bool, seed: int) -> int:
         with up.running() as access:
             demo = Demo(access, up, console, seed)
             demo.run()
-            if keep:
-                console.print(
-                    f"\nLeft running until Ctrl-C: {access.api}\nadmin key {access.admin_key}\ndata in {data}"
-                )
-                up.wait()
+            if keep or live:
+                console.print(f"\nLeft running until Ctrl-C{', and the fleet calls on' if live else ''}.")
+                console.print("Open the dashboard and sign in with the key:")
+                console.print(f"  {access.api}\n  admin key {access.admin_key}\n  data in {data}", highlight=False)
+                up.wait(demo.go_on if live else None)
     return 1 if demo.differences else 0

@@ -6,6 +6,7 @@ inference trace 2023, CC-BY 4.0) and chat (Mooncake conversation trace, FAST '25
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from itertools import count
 from random import Random
 from uuid import UUID
 
@@ -55,9 +56,9 @@ def drawn(quantiles: tuple[int, ...], at: float) -> int:
     return round(quantiles[upper - 1] + share * (quantiles[upper] - quantiles[upper - 1]))
 
 
-def calls(random: Random, count: int) -> Iterator[dict[str, object]]:
-    """`count` events of the fleet, each with an id of its own; the same seed draws the same fleet."""
-    for number in range(count):
+def calls(random: Random, calls_max: int) -> Iterator[dict[str, object]]:
+    """`calls_max` events of the fleet, each with an id of its own; the same seed draws the same fleet."""
+    for number in range(calls_max):
         tenant = FLEET[number % len(FLEET)]
         agent = random.choice(tenant.agents)
         prompt = drawn(tenant.workload[0], random.random())
@@ -71,3 +72,11 @@ def calls(random: Random, count: int) -> Iterator[dict[str, object]]:
             "output": drawn(tenant.workload[1], random.random()),
             "cache_read": prompt // 2 if random.random() < 0.3 else 0,
         }
+
+
+def tasks(random: Random, calls_each: int = 40) -> Iterator[dict[str, object]]:
+    """Events without end, each of an agent's instance: every tenant runs one task after the other."""
+    for task in count(1):
+        for event in calls(random, calls_each * len(FLEET)):
+            instances = (f"{role}#{random.randint(1, 3)}" for role in str(event["agent"]).split("/"))
+            yield event | {"agent": "/".join(instances), "run": f"{event['tenant']}-task-{task}"}

@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
@@ -165,10 +165,12 @@ class Up:
         """Whether `stop` was called, which can be before everything is ready."""
         return self._stopping
 
-    def wait(self) -> None:
-        """Start what dies again, until `stop`."""
+    def wait(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Start what dies again, until `stop`; `meanwhile` is done at each look, a few times a second."""
         while not self._stops_within(_LOOK_S):
             self.revive()
+            if meanwhile is not None:
+                meanwhile()
 
     def revive(self) -> None:
         """Start what has died, after a moment: a role that dies at once must not be started without end."""
