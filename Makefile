@@ -17,7 +17,7 @@ COMPILE := .venv-lock/bin/python -m piptools compile --quiet --generate-hashes -
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-integrations test-browser check format bench chaos soak lock clean
+.PHONY: help setup demo test test-integrations test-browser docs ecosystem check format bench chaos soak lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-17s %s\n", $$1, $$2}' Makefile
@@ -58,6 +58,19 @@ test: setup ## the tests, without the slow ones
 test-integrations: .venv-integrations/.installed ## the wrapped clients and frameworks, with the real packages
 	.venv-integrations/bin/python -m pytest -q tests/integration/client/integrations tests/integration/sources/test_real_packages.py \
 		tests/integration/sources/otel tests/docs/test_integrations.py $(ARGS)
+
+# Tools that need other versions of what tollbook needs, or weigh more than it, each in an environment of its own.
+.venv-tools/.requirements .venv-docs/.requirements: .venv-%/.requirements: requirements/%.txt
+	"$(PYTHON)" -m venv --clear .venv-$*
+	.venv-$*/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r $<
+	@touch $@
+
+docs: .venv-docs/.requirements ## build the documentation as a site into build/site; a warning fails
+	@mkdir -p build/site-pages
+	@NO_MKDOCS_2_WARNING=1 .venv-docs/bin/python -m mkdocs build --strict --config-file site/mkdocs.yml
+
+ecosystem: setup .venv-tools/.requirements docs ## the generated client, the site, and what is in deploy/
+	$(BIN)/python -m pytest -q tests/ecosystem $(ARGS)
 
 .venv-browser/.requirements: requirements/browser.txt
 	"$(PYTHON)" -m venv --clear .venv-browser
@@ -107,11 +120,15 @@ lock: .venv-lock/.requirements ## pin the requirements again (UPGRADE=--upgrade 
 		-o requirements/all.txt pyproject.toml requirements/platforms.in
 	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra integrations -c requirements/dev.txt \
 		-o requirements/integrations.txt pyproject.toml requirements/platforms.in requirements/build.in
+	$(COMPILE) -c requirements/dev.txt -o requirements/build.txt requirements/build.in
+	$(COMPILE) $(UPGRADE) --extra tools -o requirements/tools.txt pyproject.toml
+	$(COMPILE) $(UPGRADE) --extra docs -o requirements/docs.txt pyproject.toml
 	$(COMPILE) $(UPGRADE) --extra server --extra embedded --extra dev --extra browser -c requirements/dev.txt \
 		-o requirements/browser.txt pyproject.toml requirements/platforms.in requirements/build.in
 	$(COMPILE) $(UPGRADE) -o requirements/lock.txt requirements/lock.in
 
 # .tollbook stays: it is the ledger of the embedded servers, not a by-product.
 clean: ## remove environments, caches and builds
-	rm -rf .venv .venv-integrations .venv-browser .venv-lock build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-browser .venv-docs .venv-integrations .venv-lock .venv-tools build dist
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -152,7 +152,7 @@ async def explain_batch(connection: asyncpg.Connection, queries: Queries, batch:
         ("staging_drop_known_untimed", (oldest_week(now), week_of(now))),
         ("identity_insert", (week_of(now),)),
         ("entry_insert", (0, 0)),
-        ("daily_spend_add", (0,)),
+        ("daily_spend_add", (0, 1)),
         ("rollup_hour_add", ()),
         ("run_total_add", ()),
     ]

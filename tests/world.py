@@ -35,6 +35,7 @@ from tollbook.ledger.reading import PostgresReading
 from tollbook.ledger.refusals import PostgresRefusals
 from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
+from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.ledger.views import PostgresViews
@@ -51,6 +52,8 @@ from tollbook.ports.prices import KeptBook
 from tollbook.pricing.book import PriceBook, compile_book
 from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import CountRates, TokenRates
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import TelemetryRecord
 from tollbook.views.fleet import FleetView
 
@@ -211,6 +214,8 @@ class World:
             sources=PostgresSources(self.pool, self.queries),
             price_store=PostgresPrices(self.pool, self.queries),
             fleet=FleetView(self.reading, self.views, self.journal, self.directory, self.clock),
+            statements=Statements(PostgresStatements(self.pool, self.queries), self.clock),
+            periods=Closing(PostgresStatements(self.pool, self.queries), self.clock, lambda: self.directory.tenancy),
         )
 
     def new_gate(self, **settings: Any) -> Gate:

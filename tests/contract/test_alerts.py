@@ -97,6 +97,7 @@ async def test_alerts_read_big_tables_by_their_indexes(case: LedgerCase) -> None
         ("alert_throttles_of", (["t1"], ["day:2026-01-01"]), "alert_throttle_pkey"),
         ("alert_throttles_ending", (0, now - timedelta(days=1), ["t1"], False), "alert_throttle_engaged"),
         ("alert_unpriced_models", (["t1"], [now.date()]), "rollup_hour_pkey"),
+        ("alert_differing", (0, 19_900, now - timedelta(days=1)), "entry_N_partition_version_idx"),
         ("alert_marks", (some,), "alert_once"),
         ("alert_claim", (now, now, [], 4, 4), "alert_delivery_due"),
         ("alert_mark", (some[0], "h1", 1, "dead", None, "", now, now), "alert_delivery_pkey"),

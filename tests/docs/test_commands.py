@@ -25,6 +25,8 @@ WITHOUT_JSON = {
     "drain": "runs until it is stopped",
     "migrate": "its exit code is its answer",
     "demo": "is a show for people",
+    "mcp": "speaks a protocol of its own until its client hangs up",
+    "period open": "refuses, whatever is asked",
     "source test": "prints events, one document a line, whatever is asked",
 }
 

@@ -26,6 +26,9 @@ PERMITTED: dict[tuple[str, str], str] = {
     ("local-import", "src/tollbook/imports/pages.py::open_parquet"): (
         "pyarrow is 50 MB of an extra that only imports of Parquet need: the import is what tells whether it is there"
     ),
+    ("local-import", "src/tollbook/cli/mcp.py::mcp"): (
+        "the MCP SDK is an extra that this command alone needs: the import is what tells whether it is there"
+    ),
     ("sql-in-python", "src/tollbook/embedded/postgres.py::set_password"): (
         "utility statements take no parameters; run once, before anything else can connect"
     ),

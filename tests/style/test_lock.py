@@ -35,6 +35,8 @@ def _pinned(name: str) -> dict[str, str]:
         ("all.txt", ["all"]),
         ("dev.txt", ["all", "dev"]),
         ("integrations.txt", ["all", "dev", "integrations"]),
+        ("docs.txt", ["docs"]),
+        ("tools.txt", ["tools"]),
         ("browser.txt", ["all", "dev", "browser"]),
     ],
 )

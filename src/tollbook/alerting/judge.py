@@ -18,7 +18,9 @@ from tollbook.domain.alert import (
     threshold_amount,
 )
 from tollbook.domain.budget import Budget
-from tollbook.domain.meter import ScopeKind
+from tollbook.domain.meter import ScopeKind, Unit
+from tollbook.domain.money import usd_text
+from tollbook.ports.alerts import Differing
 
 
 class Candidate(NamedTuple):
@@ -155,6 +157,41 @@ def unpriced(tenant: str, day: str, model: str) -> Candidate:
         facts={"tenant": tenant, "model": model, "day": day},
     )
     return Candidate(alert, 0)
+
+
+def differs(found: Differing) -> Candidate:
+    """The alert of a model whose senders name another cost than the price book, in a tenant's day."""
+    reported, cost = amount_text(found.reported_nanos, Unit.USD), amount_text(found.cost_nanos, Unit.USD)
+    day = found.day.isoformat()
+    alert = Alert(
+        kind=AlertKind.PRICE_DIFFERS,
+        tenant=found.tenant,
+        crossing=crossing_of(AlertKind.PRICE_DIFFERS, found.tenant, day, found.model),
+        mark=0,
+        text=f"{found.tenant} calls {found.model}, and senders name other costs than the price book: "
+        f"{reported} reported and {cost} booked for {found.calls:,} calls",
+        facts={
+            "tenant": found.tenant,
+            "model": found.model,
+            "day": day,
+            "calls": found.calls,
+            "reported_usd": usd_text(found.reported_nanos),
+            "cost_usd": usd_text(found.cost_nanos),
+        },
+    )
+    return Candidate(alert, 0)
+
+
+def book_refused(digest: str, why: str, day: str) -> Alert:
+    """The alert of a price book that does not come into force, once a day; `digest` is empty where none was made."""
+    return Alert(
+        kind=AlertKind.BOOK_REFUSED,
+        tenant="",
+        crossing=crossing_of(AlertKind.BOOK_REFUSED, digest or why, day),
+        mark=0,
+        text=f"new prices are not in force: {why}",
+        facts={"digest": digest, "reason": why, "day": day},
+    )
 
 
 def _subject(spent: Spent) -> str:

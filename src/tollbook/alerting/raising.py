@@ -6,7 +6,7 @@ from typing import NamedTuple, TypeVar
 
 import msgspec
 
-from tollbook.alerting.judge import Candidate, burn, thresholds, throttled, unpriced
+from tollbook.alerting.judge import Candidate, burn, differs, thresholds, throttled, unpriced
 from tollbook.alerting.pace import Pace, near_per_mille
 from tollbook.domain.alert import Alert, Spent, Throttle
 from tollbook.domain.errors import StoreError
@@ -112,6 +112,8 @@ class Raiser:
             judged.update((total.tenant, total.meter) for total in page)
             raised += await self._keep(turn, await self._judge(turn, page), learned)
             raised += await self._keep(turn, await self._judge_models(turn, page, learned), learned)
+        differing = await turn.differing(now - self._settings.late_max)
+        raised += await self._keep(turn, _Found([differs(each) for each in differing], [], []), learned)
         ending = [(state, total) for state, total in await turn.ending(now) if total[:2] not in judged]
         raised += await self._keep(turn, await self._judge_throttles(turn, ending), learned)
         return raised

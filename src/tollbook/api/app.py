@@ -4,11 +4,11 @@ from litestar import Litestar
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 import tollbook
 from tollbook.api.asking import provide_principal, provide_services
+from tollbook.api.document import Described, operation_id
 from tollbook.api.failures import EXCEPTION_HANDLERS
 from tollbook.api.paths import with_heads_and_slashes
 from tollbook.api.resources.alert_hooks import alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert
@@ -36,12 +36,15 @@ from tollbook.api.resources.gate_schema import (
 from tollbook.api.resources.health import healthz, metrics, readyz, standing
 from tollbook.api.resources.holds import open_holds
 from tollbook.api.resources.intake_schema import receive_webhook, send_events
-from tollbook.api.resources.keys import keys, make_key, revoke_key
+from tollbook.api.resources.keys import keys, make_key, own_key, revoke_key
+from tollbook.api.resources.llms import llms_txt
 from tollbook.api.resources.otlp_schema import send_logs, send_metrics, send_traces
+from tollbook.api.resources.periods import close_period, periods
 from tollbook.api.resources.prices import accept_price_book, price_books, prices
 from tollbook.api.resources.runs import run_timeline, run_total, runs
 from tollbook.api.resources.sources import add_source, remove_source, sources
 from tollbook.api.resources.spend import spend
+from tollbook.api.resources.statements import statement
 from tollbook.api.resources.status import status
 from tollbook.api.resources.traces import run_spans, trace_spans
 from tollbook.api.resources.watch import watch
@@ -63,11 +66,12 @@ def build_api(services: Services) -> Litestar:
             *(fleet, tenants),
             *(budgets, budget, budget_changes, put_budget, remove_budget),
             *(default_limit, set_default_limit, tenant_limit, set_tenant_limit, remove_tenant_limit),
-            *(make_key, keys, revoke_key),
+            *(statement, periods, close_period),
+            *(own_key, make_key, keys, revoke_key),
             *(make_webhook, webhooks, revoke_webhook, webhook_requests),
             *(alerts, alert_hooks, make_alert_hook, remove_alert_hook, send_test_alert),
             *(tenant_zone, change_zone),
-            *(healthz, readyz, metrics, standing),
+            *(healthz, readyz, metrics, llms_txt, standing),
             *(sources, add_source, remove_source),
             *(open_holds, watch),
             *(send_events, receive_webhook),
@@ -96,7 +100,8 @@ def _openapi() -> OpenAPIConfig:
         version=tollbook.__version__,
         description="The ledger of what a fleet of LLM agents spends. Each `*_usd` is decimal text, exact to 1e-9 USD.",
         path="/openapi.json",
-        render_plugins=[JsonRenderPlugin(path="/")],
+        render_plugins=[Described(path="/")],
+        operation_id_creator=operation_id,
         use_handler_docstrings=True,
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
     )

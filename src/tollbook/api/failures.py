@@ -17,6 +17,10 @@ _MEANING = {
     403: "The key may not do this, or belongs to another tenant.",
     404: "There is no such thing.",
     409: "What stands already contradicts it.",
+    501: "This installation lacks what the answer needs.",
+    413: "The body is larger, or the batch longer, than is taken.",
+    415: "A media type or an encoding of bodies that is not read.",
+    422: "None of the items can be taken; `rejected` says why, item by item.",
     503: "A store that the answer needs is away; retry later.",
 }
 

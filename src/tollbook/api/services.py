@@ -26,6 +26,8 @@ from tollbook.ports.received import ReceivedLog
 from tollbook.ports.refusals import RefusalStore
 from tollbook.ports.sources import SourceStore
 from tollbook.ports.spans import SpanStore
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
 from tollbook.telemetry import Telemetry
 from tollbook.views.desk import PriceShelf
 from tollbook.views.fleet import FleetView
@@ -76,6 +78,8 @@ class Services(msgspec.Struct):
     sources: SourceStore
     price_store: PriceStore
     fleet: FleetView
+    statements: Statements
+    periods: Closing
     metrics_alone: bool = False
     ack: Ack = "journal"
     mappings: MappingBook = MappingBook()

@@ -1,7 +1,6 @@
 """The receiver role as an ASGI application."""
 
 import asyncio
-import gc
 import multiprocessing
 import os
 import signal
@@ -14,6 +13,7 @@ from tollbook.api.front import Front
 from tollbook.api.services import Services
 from tollbook.app.config import Settings
 from tollbook.app.durability import ack_for
+from tollbook.app.garbage import spare_collector
 from tollbook.app.mappings import load_mappings
 from tollbook.app.observe import configure_logs
 from tollbook.app.site import SiteApp
@@ -26,8 +26,6 @@ from tollbook.views.fleet import FleetView
 from tollbook.views.tenant import TenantView
 from tollbook.web.site import Site
 
-_GARBAGE_SOUGHT_EVERY = 10_000
-"""Containers made and not let go since the last search; requests make few cycles."""
 _ACK_ASKED_S = 2.0
 
 
@@ -90,6 +88,8 @@ class Receiver:
             mappings=load_mappings(self._settings.mappings_dir),
             traces=world.traces(),
             spans=world.spans,
+            statements=world.statements(),
+            periods=world.closing(),
             finding=world.finding,
             changes=world.changes,
             refusals=world.refusal_store,
@@ -156,13 +156,6 @@ def site_of(world: World, services: Services) -> Site:
         gate=services.gate,
         journal=services.journal,
     )
-
-
-def spare_collector() -> None:
-    """Leave what stands for good, the price book most of all, out of searches for garbage, and search less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_SOUGHT_EVERY)
 
 
 def end_with_parent() -> None:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from tollbook.app.garbage import spare_collector
 from tollbook.app.prices import book_in_force
 from tollbook.app.wiring import World, ceiling_of
 from tollbook.domain.limits import IntakeLimits
@@ -56,6 +57,7 @@ async def run_import(world: World, job: Job, watcher: Watcher) -> Told:
     store = PostgresImports(world.pool, world.queries)
     importing = Importing(resolver, world.intake(), store, world.clock, world.metrics)
     places = await store.places([file.name for file in job.files])
+    spare_collector()
     return await importing.run(_pages(job, places, limits), job.source, watcher)
 
 

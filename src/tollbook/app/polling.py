@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tollbook.app.mappings import load_mappings
 from tollbook.app.prices import book_in_force, compiled_again
 from tollbook.app.wiring import World, ceiling_of
 from tollbook.domain.alert import Alert, AlertKind, crossing_of
@@ -17,7 +18,7 @@ from tollbook.pipeline.polling import Poller
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pricing.book import PriceBook
 from tollbook.sources.instanode import InstanodeReader
-from tollbook.telemetry import AlertRaised, StoreTrouble
+from tollbook.telemetry import StoreTrouble
 
 _LOOK_S = 2.0
 
@@ -31,6 +32,7 @@ async def polling(world: World) -> AsyncIterator[Poller]:
         book = await _book(world, store)
         await world.clock.pause(0 if book else _LOOK_S)
     resolver = world.resolver(book)
+    mappings = load_mappings(world.settings.mappings_dir)
 
     def current() -> Resolver:
         resolver.under(world.directory.tenancy, world.directory.budgets)
@@ -50,6 +52,7 @@ async def polling(world: World) -> AsyncIterator[Poller]:
             world.metrics,
             resolver=current,
             limits=world.intake_limits(),
+            mappings=mappings,
             gap=gap,
             by=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         )
@@ -94,7 +97,4 @@ async def ring_gap(world: World, source: Source, mark: str) -> None:
     alert = Alert(
         kind=AlertKind.SOURCE_GAP, tenant=source.tenant or "", crossing=crossing, mark=1, text=text, facts=facts
     )
-    raised = await world.alerts.ring(alert, world.clock.now())
-    if raised is not None:
-        told = AlertRaised(alert.kind, alert.tenant, text, raised.alert_id, raised.deliveries, facts)
-        world.metrics.record(told)
+    await world.ring(alert)

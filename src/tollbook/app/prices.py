@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -11,6 +11,8 @@ import msgspec
 from genai_prices import __version__
 from genai_prices.data import providers
 
+from tollbook.alerting.judge import book_refused
+from tollbook.domain.alert import Alert
 from tollbook.domain.errors import ConfigError, StoreError, unreachable
 from tollbook.ports.clock import Clock
 from tollbook.ports.config import PriceCard
@@ -21,6 +23,9 @@ from tollbook.pricing.own import read_overrides
 from tollbook.pricing.quote import Ceiling
 from tollbook.pricing.snapshot import packed, unpacked
 from tollbook.telemetry import PricesAdopted, PricesRefused, PricesStand, StoreTrouble, Telemetry
+
+Ring = Callable[[Alert], Awaitable[None]]
+"""Keeps an alert for whoever hears of it, once; raises `StoreError` where it could not."""
 
 LOOK_S = 0.5
 _OPEN_S = 5.0
@@ -108,7 +113,10 @@ class PriceKeeper:
         path: Path | None,
         ceiling: Ceiling,
         factor_max: Decimal,
+        ring: Ring | None = None,
     ) -> None:
+        self._ring = ring
+        self._unrung: Alert | None = None
         self._store = store
         self._clock = clock
         self._telemetry = telemetry
@@ -177,6 +185,9 @@ class PriceKeeper:
                 await self._hear()
             if self._looks % _TOLD_EVERY == 0:
                 await self._tell()
+            if self._unrung is not None and self._ring is not None:
+                await self._ring(self._unrung)
+                self._unrung = None
             self._looks += 1
         except StoreError as trouble:
             self._telemetry.record(StoreTrouble("postgres", "prices are stored later", str(trouble)))
@@ -246,6 +257,8 @@ class PriceKeeper:
 
     def _refused(self, digest: str, why: str) -> None:
         self._telemetry.record(PricesRefused(digest, why))
+        # Rung at a look, which comes again where Postgres is away.
+        self._unrung = book_refused(digest, why, self._clock.now().date().isoformat())
 
     def _too_far(self, base: PriceBook, after: PriceBook) -> list[Move]:
         return [move for move in moves(base, after, self._clock.now()) if move.exceeds(self._factor_max)]

@@ -15,6 +15,7 @@ from tollbook.app.clock import SystemClock
 from tollbook.app.config import Settings
 from tollbook.app.observe import Metrics
 from tollbook.app.prices import PriceKeeper
+from tollbook.domain.alert import Alert
 from tollbook.domain.budget import Fail
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.limits import IntakeLimits
@@ -34,6 +35,7 @@ from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
+from tollbook.ledger.bookings import PostgresBookings
 from tollbook.ledger.changes import PostgresChanges
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.finding import PostgresFinding
@@ -44,6 +46,7 @@ from tollbook.ledger.refusals import PostgresRefusals
 from tollbook.ledger.repricing import PostgresRepricing
 from tollbook.ledger.sources import PostgresSources
 from tollbook.ledger.spans import PostgresSpans
+from tollbook.ledger.statements import PostgresStatements
 from tollbook.ledger.store import PostgresLedger
 from tollbook.ledger.totals import PostgresTotals
 from tollbook.ledger.views import PostgresViews
@@ -52,12 +55,16 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.follow import Follower
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
+from tollbook.pipeline.reconcile import Reconcile
 from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.traces import Traces, TraceSettings
 from tollbook.pipeline.verify import Verify
 from tollbook.pricing.book import PriceBook
 from tollbook.pricing.quote import Ceiling
+from tollbook.statements.closing import Closing
+from tollbook.statements.statement import Statements
+from tollbook.telemetry import AlertRaised
 
 
 class World:
@@ -140,7 +147,15 @@ class World:
             path=self.settings.prices_path(),
             ceiling=ceiling_of(self.settings),
             factor_max=self.settings.prices_factor_max,
+            ring=self.ring,
         )
+
+    async def ring(self, alert: Alert) -> None:
+        """Keep an alert that no total gave rise to, once, and tell of it."""
+        raised = await self.alerts.ring(alert, self.clock.now())
+        if raised is not None:
+            told = AlertRaised(alert.kind, alert.tenant, alert.text, raised.alert_id, raised.deliveries, alert.facts)
+            self.metrics.record(told)
 
     def intake(self) -> Intake:
         """The use case that acknowledges events."""
@@ -204,6 +219,18 @@ class World:
     def reprice(self, book: PriceBook) -> Reprice:
         """The use case that prices entries anew; the world must be one that books."""
         return Reprice(PostgresRepricing(self.pool, self.queries), book, self.clock, limits=self.intake_limits())
+
+    def reconcile(self, book: PriceBook) -> Reconcile:
+        """The use case that lays a provider's report beside the ledger."""
+        return Reconcile(PostgresBookings(self.pool, self.queries), book)
+
+    def statements(self) -> Statements:
+        """The use case that makes statements."""
+        return Statements(PostgresStatements(self.pool, self.queries), self.clock)
+
+    def closing(self) -> Closing:
+        """The use case that closes periods."""
+        return Closing(PostgresStatements(self.pool, self.queries), self.clock, self._tenancy_now)
 
     def raiser(self, partition: int) -> Raiser:
         """The raiser of one partition's alerts."""

@@ -24,6 +24,8 @@ class AlertKind(StrEnum):
     THROTTLE_SET = "throttle.set"
     THROTTLE_CLEARED = "throttle.cleared"
     UNPRICED = "model.unpriced"
+    PRICE_DIFFERS = "price.differs"
+    BOOK_REFUSED = "price.book_refused"
     SOURCE_GAP = "source.gap"
     TEST = "alert.test"
 

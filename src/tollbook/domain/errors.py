@@ -5,13 +5,15 @@ TollbookError
 ├── RequestError              the request cannot be taken as it is; never retry unchanged
 │   └── UnitsRefused          units beside the tokens name nothing, or contradict each other
 ├── ConfigError               a setting is missing or contradicts another
-│   └── BudgetClash           two budgets of one owner would name the same meters
+│   ├── BudgetClash           two budgets of one owner would name the same meters
+│   └── BudgetMoved           a budget is not as whoever changes it believes it to be
 └── StoreError                a store did not do what was asked
     ├── JournalUnavailable    Valkey is away, loading, out of memory or timing out (retryable)
     ├── LedgerUnavailable     Postgres is away or timing out (retryable)
     ├── LedgerRefused         Postgres refused the data itself: poison, to be bisected
     ├── LayoutUnknown         a record of another version's layout waits for that version's drain (retryable)
-    └── LedgerConfused        versions contradict: a ledger went back in time (needs an operator)
+    ├── LedgerConfused        versions contradict: a ledger went back in time (needs an operator)
+    └── StatementAltered      a closed statement is not what was kept (needs an operator)
 
 Outcomes (duplicate, throttled, behind) are values, not exceptions. Bugs raise `InvariantViolated`.
 """
@@ -66,6 +68,7 @@ class RejectCode(StrEnum):
     TOO_DEEP = "too_deep"
     TENANT_FORBIDDEN = "tenant_forbidden"
     AGENT_FORBIDDEN = "agent_forbidden"
+    OBSERVER_FORBIDDEN = "observer_forbidden"
     TS_FUTURE = "ts_future"
     TS_TOO_OLD = "ts_too_old"
     COST_OUT_OF_RANGE = "cost_out_of_range"
@@ -110,6 +113,12 @@ class BudgetClash(ConfigError):  # noqa: N818 - a state of the world, not a mist
     code = "budget_clash"
 
 
+class BudgetMoved(ConfigError):  # noqa: N818 - a state of the world, not a mistake
+    """A budget stands at another version than the one its change was made for."""
+
+    code = "budget_moved"
+
+
 class StoreError(TollbookError):
     """A store did not do what was asked."""
 
@@ -147,6 +156,12 @@ class LedgerConfused(StoreError):  # noqa: N818 - a state of the world, not a mi
     """Valkey's fence is ahead of Postgres within one ledger epoch: numbers would go backwards."""
 
     code = "ledger_confused"
+
+
+class StatementAltered(StoreError):  # noqa: N818 - a state of the world, not a mistake
+    """The lines kept of a closed statement do not have the digest kept with them: somebody changed them."""
+
+    code = "statement_altered"
 
 
 class InvariantViolated(AssertionError):  # noqa: N818 - names a bug, not a failure

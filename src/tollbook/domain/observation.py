@@ -4,6 +4,7 @@
 """
 
 import re
+from functools import lru_cache
 from hashlib import blake2b
 
 from tollbook.domain.errors import unreachable
@@ -33,6 +34,7 @@ _RANKS: dict[Observer, tuple[int, int]] = {
 }
 _OBSERVERS = {rank: observer for observer, (_, rank) in _RANKS.items()}
 _PREFIX = re.compile(r"\A[A-Za-z]{1,16}[-_]")
+_GROUPS_CACHED_MAX = 4_096
 _ALNUM_MIN = 12
 _DIGITS_MIN = 18
 _DISTINCT_MIN = 7
@@ -78,8 +80,11 @@ def is_telling(provider_id: str) -> bool:
     >>> is_telling("msg_01XFDUDYJgAACzvnptvVoYEL"), is_telling("chatcmpl-123"), is_telling("chatcmpl-000000000123")
     (True, False, False)
     """
-    told = [character for character in _PREFIX.sub("", provider_id, count=1) if character.isalnum()]
-    fewest = _DIGITS_MIN if all(character.isdigit() for character in told) else _ALNUM_MIN
+    prefix = _PREFIX.match(provider_id)
+    told = provider_id if prefix is None else provider_id[prefix.end() :]
+    if not told.isalnum():
+        told = "".join(filter(str.isalnum, told))
+    fewest = _DIGITS_MIN if told.isdigit() else _ALNUM_MIN
     return len(told) >= fewest and len(set(told)) >= _DISTINCT_MIN
 
 
@@ -102,6 +107,7 @@ def figures_differ(reported_nanos: int, cost_nanos: int, percent: int) -> bool:
     return abs(reported_nanos - cost_nanos) * 100 > percent * max(reported_nanos, cost_nanos)
 
 
+@lru_cache(maxsize=_GROUPS_CACHED_MAX)
 def group_key(tenant: str, group: str) -> bytes:
     """The 16 bytes that name a group of a tenant."""
     return blake2b(f"group {len(tenant)}:{tenant}{group}".encode(), digest_size=16).digest()

@@ -31,6 +31,7 @@ _JSONB_VERSION = b"\x01"
 _LAYOUT = struct.pack(">h", COLUMNS)
 _PG_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _PG_EPOCH_DAY = date(2000, 1, 1).toordinal()
+_UNIX_TO_PG_MICROS = int(_PG_EPOCH.timestamp()) * 1_000_000
 _NAMES_CACHED_MAX = 16_384
 
 
@@ -38,6 +39,11 @@ def pg_micros(at: datetime) -> int:
     """An aware instant as PostgreSQL stores it: microseconds since 2000-01-01 UTC."""
     since = at - _PG_EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def pg_micros_of_unix(micros: int) -> int:
+    """Microseconds since 1970-01-01 UTC as PostgreSQL stores an instant."""
+    return micros - _UNIX_TO_PG_MICROS
 
 
 def pg_day(day: date) -> int:
@@ -57,7 +63,7 @@ class RowEncoder:
         if encoded is None:
             if len(self._names) >= _NAMES_CACHED_MAX:
                 self._names.clear()
-            encoded = self._names[key] = b"".join(map(_text, key))
+            encoded = self._names[key] = b"".join(map(encode_text, key))
         return encoded
 
 
@@ -87,9 +93,9 @@ def encode_tail(
     observed: bytes = NOTHING_OBSERVED,
 ) -> bytes:
     """What differs call by call; `observed` comes from `encode_observed`."""
-    named = _NULL if hold is None else _text(hold)
+    named = _NULL if hold is None else encode_text(hold)
     packed = _NULL if tags is None else _json(tags)
-    return _text(event_id) + _text(call_id) + packed + named + observed
+    return encode_text(event_id) + encode_text(call_id) + packed + named + observed
 
 
 def encode_observed(units: dict[str, int] | None, context: dict[str, str] | None, group: bytes | None) -> bytes:
@@ -103,11 +109,14 @@ def _json(value: dict[str, str] | dict[str, int]) -> bytes:
     return _LENGTH.pack(len(packed)) + packed
 
 
-def _text(value: str | None) -> bytes:
-    if value is None:
-        return _NULL
-    encoded = value.encode()
-    return _LENGTH.pack(len(encoded)) + encoded
+def encode_text(value: str | None) -> bytes:
+    """A text as a field: its length and its bytes."""
+    return _NULL if value is None else encode_bytes(value.encode())
+
+
+def encode_bytes(value: bytes | None) -> bytes:
+    """Bytes as a field: their length and themselves."""
+    return _NULL if value is None else _LENGTH.pack(len(value)) + value
 
 
 def split_rows(rows: bytes) -> Iterator[bytes]:
@@ -137,7 +146,11 @@ def row_standing(row: bytes) -> int:
     return int(_LENGTH.unpack_from(row, _FIXED.size - 4)[0])
 
 
+def row_micros(row: bytes) -> int:
+    """The event's instant as the row has it: as `pg_micros` gives it."""
+    return int(_MOMENT.unpack_from(row, 42)[0])
+
+
 def row_moment(row: bytes) -> datetime:
     """The event's instant, as the row has it."""
-    (micros,) = _MOMENT.unpack_from(row, 42)
-    return _PG_EPOCH + timedelta(microseconds=micros)
+    return _PG_EPOCH + timedelta(microseconds=row_micros(row))

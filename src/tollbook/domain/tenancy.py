@@ -55,3 +55,7 @@ class Tenancy:
     def calendar_of(self, tenant: str) -> ZoneCalendar:
         """The days of the tenant."""
         return self._calendars.get(tenant, self._default)
+
+    def calendars(self) -> list[ZoneCalendar]:
+        """Every calendar in use: the default one first."""
+        return [self._default, *self._calendars.values()]

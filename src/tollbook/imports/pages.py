@@ -11,7 +11,7 @@ import msgspec
 
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.event import Event
-from tollbook.imports.streams import Piece, Stream, bare_lines, csv_rows, json_document, json_lines, parquet_rows
+from tollbook.imports.streams import Piece, Stream, bare_runs, csv_rows, json_document, json_lines, parquet_rows
 from tollbook.ingest.exports.found import EventMaker, Export, Found, Refused, Row
 from tollbook.ingest.exports.mapping import Native
 from tollbook.ingest.refusal import ItemRefused
@@ -109,8 +109,10 @@ class Pages:
             return
         stream = Stream(file.path, None if file.whole else place)
         try:
-            bare = file.form is Form.LINES and isinstance(self._export, Native) and self._export.bare
-            yield from self._cut(file, stream, bare_lines(stream) if bare else _READERS[file.form](stream))
+            if file.form is Form.LINES and isinstance(self._export, Native) and self._export.bare:
+                yield from self._bare(file, stream)
+            else:
+                yield from self._cut(file, stream, _READERS[file.form](stream))
         finally:
             stream.close()
 
@@ -133,41 +135,52 @@ class Pages:
             cut.end = piece.end
             if cut.full:
                 yield cut.page(None if file.whole else stream.place())
-        for found in self._export.end():
-            self._make(cut, found, 0, b"", cut.end)
+        for place, found in enumerate(self._export.end()):
+            self._make(cut, found, 0, _named_after(b"", cut.end, place))
         yield cut.page(stream.place())
+
+    def _bare(self, file: Input, stream: Stream) -> Iterator[Page]:
+        """Pages of lines that are events as they stand, a page's at once."""
+        cut = _Cut(file, self._page_events)
+        cut.end = stream.start
+        for run in bare_runs(stream, self._page_events):
+            cut.rows = len(run.texts)
+            for at, event in enumerate(self._maker.natives(run.texts)):
+                if isinstance(event, ItemRefused):
+                    cut.refused.append(Refused(run.numbers[at], event.code.value, event.detail))
+                else:
+                    cut.events.append(
+                        event if event.id is not None else _named(event, row_name(run.texts[at], run.ends[at]))
+                    )
+            cut.end = stream.end
+            yield cut.page(stream.place())
+        if cut.end == stream.start:
+            yield cut.page(stream.place())
 
     def _add(self, cut: "_Cut", piece: Piece) -> None:
         cut.rows += 1
-        if piece.row is None and not piece.fault:
-            self._take_bare(cut, piece)
-        elif piece.row is None:
+        if piece.row is None:
             cut.refused.append(Refused(piece.number, piece.fault, "the row is no object"))
         else:
             self._take(cut, piece, piece.row)
 
     def _take(self, cut: "_Cut", piece: Piece, row: Row) -> None:
         try:
-            for found in self._export.rows(row):
-                self._make(cut, found, piece.number, piece.raw, piece.end)
+            for place, found in enumerate(self._export.rows(row)):
+                self._make(cut, found, piece.number, _named_after(piece.raw, piece.end, place))
         except ItemRefused as refused:
             cut.refused.append(Refused(piece.number, refused.code.value, refused.detail))
 
-    def _take_bare(self, cut: "_Cut", piece: Piece) -> None:
+    def _make(self, cut: "_Cut", found: Found, number: int, name: Callable[[], str]) -> None:
         try:
-            event = self._maker.native(piece.raw)
-        except ItemRefused as refused:
-            cut.refused.append(Refused(piece.number, refused.code.value, refused.detail))
-            return
-        cut.events.append(_named(event, piece.raw, piece.end))
-
-    def _make(self, cut: "_Cut", found: Found, number: int, raw: bytes, end: int) -> None:
-        try:
-            event = self._maker.event(found)
+            events = self._maker.events(found)
         except ItemRefused as refused:
             cut.refused.append(Refused(number, refused.code.value, refused.detail))
             return
-        cut.events.append(_named(event, raw, end))
+        cut.events.extend(
+            _named(event, name() + (f"#{place}" if place else "")) if event.id is None else event
+            for place, event in enumerate(events)
+        )
 
 
 class _Cut:
@@ -192,8 +205,13 @@ class _Cut:
         return page
 
 
-def _named(event: Event, raw: bytes, end: int) -> Event:
-    return event if event.id is not None else msgspec.structs.replace(event, id=row_name(raw, end))
+def _named(event: Event, name: str) -> Event:
+    return msgspec.structs.replace(event, id=name)
+
+
+def _named_after(raw: bytes, end: int, place: int) -> Callable[[], str]:
+    """The name of a row's call, for those without an id; the second call of a row is another one."""
+    return lambda: row_name(raw, end) + (f"/{place}" if place else "")
 
 
 def row_name(raw: bytes, end: int) -> str:

@@ -2,9 +2,9 @@
 
 import csv
 import gzip
-import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
+from itertools import accumulate, islice
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -58,18 +58,47 @@ class Stream:
     def lines(self) -> Iterator[tuple[bytes, int]]:
         """Lines with where they end."""
         for line in self._file:
-            if len(line) > _LINE_BYTES_MAX:
-                raise ConfigError(f"{self.path} has a line of more than {_LINE_BYTES_MAX >> 20} MiB: it is no lines")
+            self._require_line(line)
             self._held = line
             self._end += len(line)
             yield line, self._end
             self._digest.update(self._held)
             self._held = b""
 
-    def give_back(self) -> None:
-        """Leave the last line for another time."""
-        self._end -= len(self._held)
+    def runs(self, lines_max: int) -> Iterator[list[bytes]]:
+        """Lines, many at once; `place` is behind the last of them."""
+        lines: list[bytes] = []
+        size = 0
+        for line in self._file:
+            self._require_line(line)
+            lines.append(line)
+            size += len(line)
+            if len(lines) >= lines_max or size >= _READ_BYTES:
+                yield from self._given(lines)
+                lines, size = [], 0
+        if lines:
+            yield from self._given(lines)
+
+    def _given(self, lines: list[bytes]) -> Iterator[list[bytes]]:
+        self._held = b"".join(lines)
+        self._end += len(self._held)
+        yield lines
+        self._digest.update(self._held)
         self._held = b""
+
+    def _require_line(self, line: bytes) -> None:
+        if len(line) > _LINE_BYTES_MAX:
+            raise ConfigError(f"{self.path} has a line of more than {_LINE_BYTES_MAX >> 20} MiB: it is no lines")
+
+    @property
+    def end(self) -> int:
+        """Bytes before the end of what was given."""
+        return self._end
+
+    def give_back(self, line: bytes) -> None:
+        """Leave the last line for another time."""
+        self._end -= len(line)
+        self._held = self._held[: -len(line)]
 
     def place(self) -> Place:
         """Behind the last line that was given."""
@@ -92,7 +121,7 @@ def json_lines(stream: Stream) -> Iterator[Piece]:
             found = msgspec.json.decode(text)
         except (msgspec.DecodeError, RecursionError):
             if not line.endswith(b"\n"):
-                stream.give_back()
+                stream.give_back(line)
                 return
             yield Piece(number, None, RejectCode.JSON_INVALID.value, end, text)
             continue
@@ -102,16 +131,35 @@ def json_lines(stream: Stream) -> Iterator[Piece]:
             yield Piece(number, None, RejectCode.ITEM_NOT_OBJECT.value, end, text)
 
 
-def bare_lines(stream: Stream) -> Iterator[Piece]:
-    """Lines as they are, for who decodes them; a last one without its end is left out where it is no JSON yet."""
-    for number, (line, end) in enumerate(stream.lines(), 1):
-        text = line.strip()
-        if not text:
-            continue
-        if not line.endswith(b"\n") and not _is_json(text):
-            stream.give_back()
-            return
-        yield Piece(number, None, "", end, text)
+class Run(NamedTuple):
+    """Lines as they are, for who decodes them: `numbers` and `ends` are those of `texts`, which are stripped."""
+
+    numbers: Sequence[int]
+    texts: list[bytes]
+    ends: Sequence[int]
+
+
+def bare_runs(stream: Stream, lines_max: int) -> Iterator[Run]:
+    """Lines that are not blank; a last one without its end is left out where it is no JSON yet."""
+    before = 0
+    at = stream.start
+    for lines in stream.runs(lines_max):
+        last = lines[-1]
+        if not last.endswith(b"\n") and last.strip() and not _is_json(last.strip()):
+            stream.give_back(lines.pop())
+        texts = [line.strip() for line in lines]
+        numbers: Sequence[int] = range(before + 1, before + len(lines) + 1)
+        ends: Sequence[int] = list(accumulate(map(len, lines), initial=at))[1:]
+        before += len(lines)
+        at = stream.end
+        if not all(texts):
+            kept = [place for place, text in enumerate(texts) if text]
+            texts, numbers, ends = (
+                [texts[place] for place in kept],
+                [numbers[place] for place in kept],
+                [ends[place] for place in kept],
+            )
+        yield Run(numbers, texts, ends)
 
 
 def _is_json(text: bytes) -> bool:
@@ -179,7 +227,7 @@ class _Seen:
 
 def _header(path: Path) -> list[str]:
     with _opened(path) as file:
-        rows = csv.reader(line.decode("utf-8-sig", "replace") for line in itertools.islice(file, 1_000))
+        rows = csv.reader(line.decode("utf-8-sig", "replace") for line in islice(file, 1_000))
         return next(rows, [])
 
 

@@ -16,7 +16,7 @@ from tollbook.domain.meter_parts import MeterParts
 from tollbook.ledger.budgets import EVERYONE, budget_of
 from tollbook.ledger.pool import Connection
 from tollbook.ledger.queries import Queries
-from tollbook.ports.alerts import Named, Raised, Total
+from tollbook.ports.alerts import Differing, Named, Raised, Total
 
 _PAGE_ROWS = 500
 
@@ -143,6 +143,13 @@ class PostgresTurn:
         tenants, dates = [tenant for tenant, _ in days], [day for _, day in days]
         rows = await self._fetch("alert_unpriced_models", tenants, dates)
         return [(row["tenant"], row["day"], row["model"]) for row in rows]
+
+    async def differing(self, since: datetime) -> list[Differing]:
+        """What was booked since the last turn at another cost than its sender named, of calls since an instant."""
+        standing = self._standing
+        same = standing["known_epoch"] == standing["ledger_epoch"]
+        after = (standing["known_version"] or 0) if same else 0
+        return [Differing(*row) for row in await self._fetch("alert_differing", self._partition, after, since)]
 
     async def marks(self, crossings: Collection[bytes]) -> dict[bytes, int]:
         """The highest mark of each crossing that has an alert."""

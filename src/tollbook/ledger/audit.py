@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import asyncpg
 
+from tollbook.domain.period import Period
 from tollbook.ledger.booking import IDENTITY_KEPT, WEEK_S, week_of
 from tollbook.ledger.budgets import EVERYONE, listing_of
 from tollbook.ledger.pool import connection_of
@@ -112,8 +113,14 @@ def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[obj
         LedgerEquation.IDENTITY_ENTRY: (_start_of(identities_from) - _ENTRY_BEFORE_ID, identities_from),
         LedgerEquation.PRICE: (ts_from,),
         LedgerEquation.VERSION: (),
+        LedgerEquation.STATEMENT: (ts_from, _first_month(day_from)),
         LedgerEquation.METER_TOTAL: (max(ts_from, now - _METERED), now - _RUN_KEPT, now),
     }
+
+
+def _first_month(day: date) -> date:
+    """The first month that begins no earlier: statements are of whole months."""
+    return day if day.day == 1 else Period.holding(day).next.first_day
 
 
 def _start_of(week: int) -> datetime:

@@ -156,7 +156,7 @@ class Booking:
         booked = _count(await connection.execute(self._sql["entry_insert"], place.partition, place.version))
         if not booked:
             return _Outcome((), 0, 0, ())
-        totals = await connection.fetch(self._sql["daily_spend_add"], place.partition)
+        totals = await connection.fetch(self._sql["daily_spend_add"], place.partition, place.version)
         await connection.execute(self._sql["rollup_hour_add"])
         await connection.execute(self._sql["run_total_add"])
         meters = await self._add_meters(connection, place, now)

@@ -9,7 +9,7 @@ import asyncpg
 import msgspec
 
 from tollbook.domain.budget import DEFAULT_DAILY, Budget
-from tollbook.domain.errors import BudgetClash
+from tollbook.domain.errors import BudgetClash, BudgetMoved
 from tollbook.domain.meter import ScopeKind, WindowKind
 from tollbook.domain.tenancy import Tenancy
 from tollbook.ledger.pool import Connection
@@ -44,6 +44,13 @@ class _Counting(NamedTuple):
     unit: str
 
 
+class _Standing(NamedTuple):
+    """A budget before its change."""
+
+    version: int
+    counting: _Counting
+
+
 class BudgetChanges:
     """Writes budgets within a transaction that has raised the configuration's version, and with it locked the ledger's
     row: one change at a time."""
@@ -57,9 +64,14 @@ class BudgetChanges:
     async def make(self, changes: Sequence[BudgetChange], now: datetime) -> frozenset[int]:
         """Make changes and count the meters they name anew; the partitions where totals changed.
 
-        Raises `BudgetClash` where two budgets of one owner would name the same meters.
+        Raises `BudgetClash` where two budgets of one owner would name the same meters, `BudgetMoved` where one does not
+        stand at the version its change expects.
         """
         before = await self._standing(changes)
+        for change in changes:
+            found = before.get(_key(change))
+            if change.expected not in (None, 0 if found is None else found.version):
+                raise BudgetMoved(f"the budget {change.id} is not at version {change.expected} any more")
         named = [change for change in changes if _names_anew(change, before)]
         partitions = await self._lock([*named, *(change for change in changes if change.budget is None)])
         # What goes makes room for what comes.
@@ -86,12 +98,12 @@ class BudgetChanges:
         known = await self._standing(changes)
         return [change for change in changes if _key(change) in known]
 
-    async def _standing(self, changes: Sequence[BudgetChange]) -> dict[Key, _Counting]:
+    async def _standing(self, changes: Sequence[BudgetChange]) -> dict[Key, _Standing]:
         keys = [_key(change) for change in changes]
         rows = await self._connection.fetch(
             self._sql["budgets_of"], [tenant for tenant, _ in keys], [budget_id for _, budget_id in keys]
         )
-        return {(row["tenant"], row["id"]): _counting(budget_of(row)) for row in rows}
+        return {(row["tenant"], row["id"]): _Standing(row["version"], _counting(budget_of(row))) for row in rows}
 
     async def _lock(self, changes: Iterable[BudgetChange]) -> list[int]:
         owners = {change.tenant for change in changes if change.id != DEFAULT_DAILY}
@@ -156,13 +168,12 @@ def _counting(budget: Budget) -> _Counting:
     return _Counting(budget.scope.value, budget.match, budget.window.value, budget.unit.value)
 
 
-def _names_anew(change: BudgetChange, before: dict[Key, _Counting]) -> bool:
+def _names_anew(change: BudgetChange, before: dict[Key, _Standing]) -> bool:
     """Whether a change names meters that its budget did not name before; the tenant's day is always counted."""
-    return (
-        change.budget is not None
-        and not change.budget.is_daily
-        and before.get(_key(change)) != _counting(change.budget)
-    )
+    if change.budget is None or change.budget.is_daily:
+        return False
+    found = before.get(_key(change))
+    return found is None or found.counting != _counting(change.budget)
 
 
 def _columns(budget: Budget) -> tuple[object, ...]:

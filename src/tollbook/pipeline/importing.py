@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol
 
 from tollbook.domain.errors import StoreError
 from tollbook.domain.event import Event
-from tollbook.domain.rows import row_identity, row_moment
+from tollbook.domain.rows import pg_micros, row_identity, row_micros, row_moment
 from tollbook.ingest.exports.found import Refused
 from tollbook.pipeline.accept import Intake
 from tollbook.pipeline.resolve import Resolved, Resolver, Sender
@@ -135,9 +135,9 @@ class Importing:
         return len(page.events) - len(events), refused
 
     async def _booked(self, resolved: Resolved) -> set[bytes]:
-        before = self._clock.now() - _REMEMBERED
+        before = pg_micros(self._clock.now() - _REMEMBERED)
         rows = (row for chunk in resolved.chunks.values() for row in chunk.rows)
-        old = [(at, row_identity(row)[0]) for row in rows if (at := row_moment(row)) < before]
+        old = [(row_moment(row), row_identity(row)[0]) for row in rows if row_micros(row) < before]
         return await self._store.booked(old) if old else set()
 
     def _is_booked(self, event: Event, booked: set[bytes], sender: Sender) -> bool:

@@ -12,9 +12,10 @@ import msgspec
 from tollbook.domain.errors import LedgerRefused, LedgerUnavailable, RejectCode
 from tollbook.domain.event import Event, Observer, Rejection
 from tollbook.domain.limits import IntakeLimits
-from tollbook.ingest.otel.claims import Mapping, tenant_of
+from tollbook.ingest.otel.claims import Mapping, process_of
 from tollbook.ingest.otel.events import event_of
-from tollbook.ingest.otel.signals import Span
+from tollbook.ingest.otel.reading import text
+from tollbook.ingest.otel.signals import Origin, Span
 from tollbook.ingest.otel.spans import Facts, facts_of, kept_attributes
 from tollbook.ingest.otel.tree import Known, Placed, Tree
 from tollbook.ingest.refusal import ItemRefused
@@ -23,12 +24,14 @@ from tollbook.ports.spans import KeptSpan, SpanRow, SpanStore, SpanView
 from tollbook.telemetry import StoreTrouble, Telemetry
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 _NEAR = timedelta(hours=24)
 """How far apart spans may start and still be sought as each other's relatives: it bounds the weeks looked in."""
 _AHEAD = timedelta(days=1)
 _NONE = -1
 _FACTS = msgspec.msgpack.Decoder(Facts)
 _PACK = msgspec.msgpack.Encoder()
+_JSON = msgspec.json.Encoder()
 _MICROS_MAX = 253_402_300_799_000_000
 
 
@@ -108,9 +111,15 @@ class Traces:
 
     async def _relatives(self, rows: list[SpanRow]) -> list[tuple[str, Known]]:
         """Who stands above and below these spans; where a sum stands above them, whatever else stands below it too."""
-        mine = {row[:3] for row in rows}
+        since = _EPOCH + min(row.started_micros for row in rows) * _MICROSECOND - _NEAR
+        until = _EPOCH + max(row.ended_micros for row in rows) * _MICROSECOND + _NEAR
+        # Most traces come whole: only those that other requests brought spans of are looked into.
+        shared = await self._store.shared({row.trace for row in rows}, since, until, but_kept=rows[0].kept)
+        if not shared:
+            return []
+        rows = [row for row in rows if row.trace in shared]
+        mine = {row.key for row in rows}
         above = {(row.tenant, row.trace_id, row.parent_id) for row in rows if row.parent_id is not None} - mine
-        since, until = min(row.started_at for row in rows) - _NEAR, max(row.ended_at for row in rows) + _NEAR
         spans_max = self.settings.relatives_max
         # Spans of this very request need not be read back.
         found = await self._store.relatives(
@@ -132,13 +141,19 @@ class Traces:
         now = self._clock.now()
         # Drawn below the microsecond: no two requests share it.
         kept = int(now.timestamp() * 1_000_000) * 1_000 + int.from_bytes(os.urandom(4), "big") % 1_000
-        oldest = now - timedelta(days=self.settings.keep_days)
+        between = _micros(now - timedelta(days=self.settings.keep_days)), _micros(now + _AHEAD)
         found: dict[str, _Mine] = {}
         mapping = self.settings.mapping
+        origin: Origin | None = None
         for span in spans:
+            if span.origin is not origin:
+                origin = span.origin
+                process = process_of(origin, mapping)
             try:
-                facts = facts_of(span, mapping)
-                whose = tenant or tenant_of(span.attributes, span.origin.resource, mapping)
+                facts = facts_of(span, process, mapping)
+                whose = tenant or process.tenant
+                if tenant is None and not process.owning.isdisjoint(span.attributes):
+                    whose = text(span.attributes, *mapping.tenant) or whose
                 if whose is None:
                     if facts.call is not None:
                         raise ItemRefused(RejectCode.FIELD_MISSING, "no attribute names the tenant, nor does the key")
@@ -154,32 +169,29 @@ class Traces:
                 trace_id=span.trace_id, span_id=span.span_id, parent_id=span.parent_id, kept=kept, facts=facts
             )
             mine.known[key] = (span.index, known)
-            row = self._row(whose, span, known, (oldest, now + _AHEAD))
+            row = self._row(whose, span, known, between)
             if row is not None:
                 mine.rows[key] = row
         return found
 
-    def _row(self, tenant: str, span: Span, known: Known, between: tuple[datetime, datetime]) -> SpanRow | None:
+    def _row(self, tenant: str, span: Span, known: Known, between: tuple[int, int]) -> SpanRow | None:
         """The row of a span; None where its times are none that spans are kept of."""
         started_micros, ended_micros = span.start_nanos // 1_000, max(span.end_nanos, span.start_nanos) // 1_000
-        if ended_micros >= _MICROS_MAX:
-            return None
-        started_at = _EPOCH + timedelta(microseconds=started_micros)
-        if not between[0] <= started_at < between[1]:
+        if ended_micros >= _MICROS_MAX or not between[0] <= started_micros < between[1]:
             return None
         claim = known.facts.claim
         attributes = None
         if known.facts.call is not None or claim.kind != "other":
             kept = kept_attributes(span.attributes, content=self.settings.content)
-            attributes = msgspec.json.encode(kept).decode() if kept else None
+            attributes = _JSON.encode(kept) if kept else None
         run = claim.run or claim.conversation
         return SpanRow(
             tenant=tenant,
             trace_id=span.trace_id,
             span_id=span.span_id,
             parent_id=span.parent_id,
-            started_at=started_at,
-            ended_at=_EPOCH + timedelta(microseconds=ended_micros),
+            started_micros=started_micros,
+            ended_micros=ended_micros,
             name=_storable(span.name)[: self.settings.name_chars_max],
             kind=claim.kind,
             failed=span.status == _ERROR,
@@ -194,8 +206,9 @@ class Traces:
         # A span sent again stands in the order in which it was kept first.
         known |= {(span.trace_id, span.span_id): span for span in relatives}
         tree = Tree(known.values())
-        own = frozenset(mine.known)
-        before = tree.without(own)
+        own = mine.known
+        # Where nothing was known before, nothing is known better now.
+        before = tree.without(own.keys()) if len(known) > len(own) else tree
         for key, span in known.items():
             if span.facts.call is None:
                 continue
@@ -239,6 +252,10 @@ def known_span(span: KeptSpan | SpanView) -> Known:
     )
 
 
-def _storable(text: str) -> str:
+def _storable(said: str) -> str:
     """Text that Postgres takes: it stores no NUL."""
-    return text.replace("\x00", "\ufffd")
+    return said.replace("\x00", "\ufffd")
+
+
+def _micros(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND

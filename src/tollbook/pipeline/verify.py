@@ -42,6 +42,7 @@ _SIDES: dict[LedgerEquation, tuple[str, str]] = {
     LedgerEquation.PRICE: ("entries with a price", "those whose rate card is known"),
     LedgerEquation.VERSION: ("versions of partitions", "newest transactions"),
     LedgerEquation.METER_TOTAL: ("entries by open meter", "meter_total"),
+    LedgerEquation.STATEMENT: ("entries of closed statements, nanos", "closed_statement, nanos"),
 }
 
 

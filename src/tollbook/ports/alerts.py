@@ -20,6 +20,17 @@ class Total(NamedTuple):
     unpriced_nanos: int = 0
 
 
+class Differing(NamedTuple):
+    """Calls of a model in a tenant's day whose sender named another cost than the price book, added up."""
+
+    tenant: str
+    day: date
+    model: str
+    calls: int
+    reported_nanos: int
+    cost_nanos: int
+
+
 class Named(NamedTuple):
     """A meter whose budget is looked for."""
 
@@ -60,6 +71,10 @@ class Turn(Protocol):
 
     async def unpriced_models(self, days: Collection[tuple[str, date]]) -> list[tuple[str, date, str]]:
         """(tenant, day, model) of what was booked without a price in those days."""
+        ...
+
+    async def differing(self, since: datetime) -> list[Differing]:
+        """What was booked since the last turn at another cost than its sender named, of calls since an instant."""
         ...
 
     async def marks(self, crossings: Collection[bytes]) -> dict[bytes, int]:

@@ -20,6 +20,7 @@ class LedgerEquation(StrEnum):
     PRICE = "price"
     VERSION = "version"
     METER_TOTAL = "meter_total"
+    STATEMENT = "statement"
 
 
 class Comparison(NamedTuple):

@@ -69,11 +69,15 @@ class BudgetListing(NamedTuple):
 
 
 class BudgetChange(NamedTuple):
-    """What a budget is to become; `budget` None removes it. `tenant` None is everyone."""
+    """What a budget is to become; `budget` None removes it. `tenant` None is everyone.
+
+    `expected` is the version that the budget must stand at, 0 where there must be none; None: whatever stands.
+    """
 
     tenant: str | None
     id: str
     budget: Budget | None
+    expected: int | None = None
 
 
 class BudgetRevision(NamedTuple):

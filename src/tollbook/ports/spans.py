@@ -4,23 +4,36 @@ from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+import msgspec
 
-class SpanRow(NamedTuple):
-    """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix nanoseconds."""
+
+class SpanRow(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A span to be kept. `facts` is what `ingest.otel` made of it, `attributes` JSON, `kept` Unix nanoseconds, when it
+    started and ended Unix microseconds."""
 
     tenant: str
     trace_id: bytes
     span_id: bytes
     parent_id: bytes | None
-    started_at: datetime
-    ended_at: datetime
+    started_micros: int
+    ended_micros: int
     name: str
     kind: str
     failed: bool
     run: str | None
     kept: int
     facts: bytes
-    attributes: str | None
+    attributes: bytes | None
+
+    @property
+    def trace(self) -> "TraceKey":
+        """Whose trace it is of."""
+        return self.tenant, self.trace_id
+
+    @property
+    def key(self) -> "SpanKey":
+        """Which span it is."""
+        return self.tenant, self.trace_id, self.span_id
 
 
 class KeptSpan(NamedTuple):
@@ -53,6 +66,8 @@ class SpanView(NamedTuple):
 
 SpanKey = tuple[str, bytes, bytes]
 """Tenant, trace and span."""
+TraceKey = tuple[str, bytes]
+"""Tenant and trace."""
 
 
 class SpanStore(Protocol):
@@ -60,6 +75,13 @@ class SpanStore(Protocol):
 
     async def keep(self, rows: Sequence[SpanRow]) -> list[KeptSpan]:
         """Keep spans, each once, and commit; those that were there already come back as they were kept."""
+        ...
+
+    async def shared(
+        self, traces: Collection[TraceKey], since: datetime, until: datetime, *, but_kept: int
+    ) -> set[TraceKey]:
+        """Those of these traces of which a span that started between two instants was kept, but for those kept as
+        `but_kept`."""
         ...
 
     async def relatives(

@@ -5,9 +5,10 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import msgspec
 
 from tollbook.domain.access import Principal
-from tollbook.domain.budget import DEFAULT_DAILY
+from tollbook.domain.budget import DEFAULT_DAILY, Action, Fail, Mode
 from tollbook.domain.budget import Budget as Kept
-from tollbook.domain.errors import BudgetClash
+from tollbook.domain.errors import BudgetClash, BudgetMoved
+from tollbook.domain.meter import ScopeKind, WindowKind
 from tollbook.domain.terms import Terms, terms_of
 from tollbook.ports.config import BudgetChange, BudgetListing, BudgetRevision
 from tollbook.views.asking import changer, name_of, own_tenant
@@ -21,17 +22,17 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     tenant: str | None
-    scope: str
+    scope: ScopeKind
     match: str
-    window: str
+    window: WindowKind
     limit_usd: str | None
     limit_tokens: int | None
     limit_calls: int | None
     thresholds: tuple[int, ...]
-    action: str
+    action: Action
     degrade_to: str | None
-    mode: str | None
-    fail: str | None
+    mode: Mode | None
+    fail: Fail | None
     expires_at: str | None
     version: int
     updated_at: str
@@ -84,14 +85,19 @@ async def revisions(desk: Desk, principal: Principal, budget_id: str, tenant: st
     return Revisions([_revision(row) for row in found])
 
 
-async def put(desk: Desk, principal: Principal, budget_id: str, tenant: str | None, data: Terms) -> Budget:
-    """Create or replace a budget: in force before this returns, with what was spent in windows still open."""
+async def put(
+    desk: Desk, principal: Principal, budget_id: str, tenant: str | None, data: Terms, *, expected: int | None = None
+) -> Budget:
+    """Create or replace a budget: in force before this returns, with what was spent in windows still open.
+
+    `expected` is the version that must stand, 0 for none; None: whatever stands.
+    """
     owner = _changing(principal, tenant)
     try:
         kept = data.budget(budget_id, owner)
     except ValueError as error:
         raise Problem(400, "field_invalid", str(error)) from error
-    await make(desk, [BudgetChange(owner, budget_id, kept)], principal)
+    await make(desk, [BudgetChange(owner, budget_id, kept, expected)], principal)
     return await _found(desk, owner, budget_id)
 
 
@@ -105,11 +111,13 @@ async def remove(desk: Desk, principal: Principal, budget_id: str, tenant: str |
 
 
 async def make(desk: Desk, changes: list[BudgetChange], principal: Principal) -> None:
-    """Make changes and put them in force; raises a 409 where two budgets would name the same meters."""
+    """Make changes and put them in force; raises a 409 where two name the same meters, or one has moved."""
     try:
         made = await desk.config.change_budgets(changes, changer(principal), desk.clock.now())
     except BudgetClash as clash:
         raise Problem(409, "budget_clash", str(clash)) from clash
+    except BudgetMoved as moved:
+        raise Problem(409, "budget_moved", f"{moved}: look at it, and decide anew") from moved
     await desk.budgets.enforce(made)
 
 
@@ -120,17 +128,17 @@ def shown(row: BudgetListing) -> Budget:
     return Budget(
         id=kept.id,
         tenant=kept.tenant,
-        scope=terms.scope.value,
+        scope=terms.scope,
         match=terms.match,
-        window=terms.window.value,
+        window=terms.window,
         limit_usd=None if terms.limit_usd is None else str(terms.limit_usd),
         limit_tokens=terms.limit_tokens,
         limit_calls=terms.limit_calls,
         thresholds=terms.thresholds,
-        action=terms.action.value,
+        action=terms.action,
         degrade_to=terms.degrade_to,
-        mode=None if terms.mode is None else terms.mode.value,
-        fail=None if terms.fail is None else terms.fail.value,
+        mode=terms.mode,
+        fail=terms.fail,
         expires_at=None if terms.expires_at is None else time_text(terms.expires_at),
         version=row.version,
         updated_at=time_text(row.updated_at),

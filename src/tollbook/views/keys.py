@@ -52,7 +52,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A key without its secret; `revoked_at` is null while it is in force, `parent` where no key made it."""
 
     key_id: str
-    role: str
+    role: Role
     tenant: str | None
     note: str
     parent: str | None
@@ -174,7 +174,7 @@ def _below(key_id: str, listed: list[KeyListing]) -> set[str]:
 def _shown(row: KeyListing) -> Key:
     return Key(
         key_id=row.key_id,
-        role=row.role,
+        role=Role(row.role),
         tenant=row.tenant,
         note=row.note,
         parent=row.parent,

@@ -7,7 +7,9 @@ import pytest
 
 from tests.integration.alerts.alerting_world import Alerting
 from tests.world import World, event
+from tollbook.domain.alert import AlertKind
 from tollbook.domain.errors import LedgerUnavailable
+from tollbook.domain.money import usd_text
 from tollbook.telemetry import AlertRaised
 
 CALL = 150_000
@@ -108,6 +110,26 @@ def test_a_model_without_a_price_rings_once_a_day(world: World, alerting: Alerti
     assert raised.alert.facts["model"] == "new-2"
     alerting.raisers = alerting.new_raisers()
     world.book(event(model="new-1"))
+    assert alerting.kinds() == []
+
+
+def test_a_cost_that_its_sender_names_otherwise_rings_once_a_day(world: World, alerting: Alerting) -> None:
+    world.book(event(), event(cost_usd="0.000000001"), event(cost_usd="0.000000001"))
+    (raised,) = alerting.raise_all()
+    assert raised.alert.kind is AlertKind.PRICE_DIFFERS
+    facts = raised.alert.facts
+    assert (facts["tenant"], facts["model"], facts["calls"]) == ("acme", "m-1", 2)
+    assert (facts["reported_usd"], facts["cost_usd"]) == ("0.000000002", usd_text(2 * CALL))
+    world.book(event(cost_usd="0.000000001"), event("other", cost_usd="0.000000001"))
+    (raised,) = alerting.raise_all()
+    assert raised.alert.tenant == "other"
+    alerting.raisers = alerting.new_raisers()
+    world.book(event(cost_usd="0.000000001"), event(cost_usd=usd_text(CALL)))
+    assert alerting.kinds() == []
+
+
+def test_an_old_call_at_another_cost_rings_nothing(world: World, alerting: Alerting) -> None:
+    world.book(event(ts=datetime.now(UTC) - timedelta(days=20), cost_usd="0.000000001"))
     assert alerting.kinds() == []
 
 

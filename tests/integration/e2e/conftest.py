@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.integration.e2e.mcp_clients import serving
 from tests.integration.e2e.running import Ledger, running
 
 
@@ -13,6 +14,13 @@ def ledger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ledger]:
     """A ledger that runs, shared by the tests of this process."""
     with running(tmp_path_factory.mktemp("ledger") / "data") as up:
         yield up
+
+
+@pytest.fixture(scope="session")
+def mcp_address(ledger: Ledger) -> Iterator[str]:
+    """`tollbook mcp --http` beside the ledger."""
+    with serving(ledger) as address:
+        yield address
 
 
 @pytest.fixture

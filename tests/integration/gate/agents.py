@@ -184,11 +184,23 @@ def spend(fleets: Sequence[Fleet]) -> "Spending":
 
 
 class Spending:
-    """Processes of agents at work."""
+    """Processes of agents at work. Left as a context, those still at work are killed."""
 
     def __init__(self, processes: "list[subprocess.Popen[bytes]]") -> None:
         self._processes = processes
         self._told: dict[int, bytes] = {}
+
+    def __enter__(self) -> "Spending":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        pipe.close()
 
     @property
     def at_work(self) -> bool:
@@ -213,9 +225,6 @@ class Spending:
         for process in self._processes:
             told = self._told.get(process.pid) or _line(process)
             assert process.wait() == 0
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
             found.append(msgspec.json.decode(told, type=Spent))
         return found
 

@@ -21,12 +21,13 @@ def spending(world: World, postgres_url: str, valkey_url: str, **more: object) -
     """Let a thousand agents of four processes spend, and drain meanwhile."""
     prefix = world.keys.throttled("").removesuffix("throttled:")
     fields = {"postgres_url": postgres_url, "valkey_url": valkey_url, "prefix": prefix}
-    working = spend([Fleet(**fields, agents=AGENTS // PROCESSES, seed=seed, **more) for seed in range(PROCESSES)])
+    fleets = [Fleet(**fields, agents=AGENTS // PROCESSES, seed=seed, **more) for seed in range(PROCESSES)]
     partition = world.directory.tenancy.partition_of("acme")
-    while working.at_work:
-        world.run(world.journal.wait(partition, "", 200))
-        world.drain()
-    spent = working.spent()
+    with spend(fleets) as working:
+        while working.at_work:
+            world.run(world.journal.wait(partition, "", 200))
+            world.drain()
+        spent = working.spent()
     world.drain()
     return spent
 

@@ -12,7 +12,8 @@ from genai_prices.data import providers
 from tests.world import Recorded, World
 from tollbook.app import prices as keeping
 from tollbook.app.prices import PriceKeeper
-from tollbook.domain.errors import ConfigError
+from tollbook.domain.alert import Alert, AlertKind
+from tollbook.domain.errors import ConfigError, LedgerUnavailable
 from tollbook.ledger.prices import PostgresPrices
 from tollbook.ports.prices import KeptBook
 from tollbook.pricing.book import PriceBook
@@ -50,9 +51,19 @@ class Kept:
             path=path,
             ceiling=Ceiling(),
             factor_max=Decimal(3),
+            ring=self.ring,
         )
+        self.rung: list[Alert] = []
+        self.away = 0
         self.followed: list[PriceBook] = []
         self.keeper.follow(self.followed.append)
+
+    async def ring(self, alert: Alert) -> None:
+        if self.away:
+            self.away -= 1
+            raise LedgerUnavailable("away")
+        if await self.world.alerts.ring(alert, self.world.clock.now()) is not None:
+            self.rung.append(alert)
 
     def open(self) -> PriceBook:
         return self.world.run(self.keeper.open())
@@ -122,6 +133,25 @@ def test_a_broken_file_keeps_the_book_and_is_told_once(world: World, write: Call
     write(OWN % 2)
     kept.look()
     assert kept.input_usd() == "2"
+
+
+def test_a_book_that_is_refused_rings_once_a_day(world: World, write: Callable[[str], Path]) -> None:
+    kept = Kept(world, write(OWN % 1))
+    kept.open()
+    write(OWN % 4)
+    kept.away = 1
+    kept.look(5)
+    (rung,) = kept.rung
+    assert (rung.kind, rung.tenant) == (AlertKind.BOOK_REFUSED, "")
+    assert "1 prices move" in str(rung.facts["reason"])
+    # A second receiver finds the same, and what is wrong with the file is another matter.
+    second = Kept(world, kept.path)
+    second.open()
+    second.look(2)
+    assert second.rung == []
+    write("[[model")
+    second.look(3)
+    assert ["prices.toml" in alert.text for alert in second.rung] == [True]
 
 
 def test_a_file_that_is_gone_is_told_too(world: World, write: Callable[[str], Path]) -> None:

@@ -10,7 +10,8 @@ from tollbook.api.answers import time_text
 from tollbook.api.asking import SECURITY, Who, World, name_of, reader
 from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
-from tollbook.ports.alerts import AlertRow, Delivery, Place
+from tollbook.domain.alert import AlertKind
+from tollbook.ports.alerts import AlertRow, Delivery, DeliveryState, Place
 from tollbook.views.entries import cursor_of, cursor_text
 
 
@@ -18,7 +19,7 @@ class AlertDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """`state` is `pending`, `delivered` or `dead`; `status` the last HTTP answer, `detail` what else was known."""
 
     hook_id: str
-    state: str
+    state: DeliveryState
     attempts: int
     next_at: str | None
     status: int | None
@@ -31,7 +32,7 @@ class ShownAlert(msgspec.Struct, frozen=True, kw_only=True):
 
     alert_id: str
     raised_at: str
-    type: str
+    type: AlertKind
     tenant: str | None
     text: str
     data: dict[str, object]
@@ -77,7 +78,7 @@ def _shown(row: AlertRow) -> ShownAlert:
     return ShownAlert(
         alert_id=row.alert_id,
         raised_at=time_text(row.raised_at),
-        type=row.kind,
+        type=AlertKind(row.kind),
         tenant=row.tenant or None,
         text=row.text,
         data=dict(row.facts),
@@ -88,7 +89,7 @@ def _shown(row: AlertRow) -> ShownAlert:
 def _shown_delivery(delivery: Delivery) -> AlertDelivery:
     return AlertDelivery(
         hook_id=delivery.hook_id,
-        state=delivery.state.value,
+        state=delivery.state,
         attempts=delivery.attempts,
         next_at=None if delivery.next_at is None else time_text(delivery.next_at),
         status=delivery.status,

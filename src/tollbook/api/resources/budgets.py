@@ -78,10 +78,23 @@ async def budget_changes(services: World, principal: Who, budget_id: FromPath[st
     responses=problems(400, 401, 403, 409, 503),
 )
 async def put_budget(
-    services: World, principal: Who, budget_id: FromPath[str], data: JSONBody[Terms], tenant: Tenant = None
+    services: World,
+    principal: Who,
+    budget_id: FromPath[str],
+    data: JSONBody[Terms],
+    tenant: Tenant = None,
+    *,
+    expected_version: Annotated[
+        int | None,
+        QueryParameter(
+            name="expected_version",
+            ge=0,
+            description="The version that must stand, 0 for none; whatever stands when left out.",
+        ),
+    ] = None,
 ) -> Budget:
     """Create or replace a budget: in force before the answer, with what was spent in windows still open."""
-    return await put_one(services, principal, _id_of(budget_id), tenant, data)
+    return await put_one(services, principal, _id_of(budget_id), tenant, data, expected=expected_version)
 
 
 @delete(

@@ -11,8 +11,7 @@ from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, HeaderParameter, PathParameter
 
 from tollbook.api.asking import SECURITY
-from tollbook.api.failures import problems
-from tollbook.api.resources.intake_schema import Accepted
+from tollbook.api.resources.intake_schema import Accepted, refusals
 from tollbook.domain.errors import unreachable
 
 _TAGS = ["intake"]
@@ -43,7 +42,7 @@ Agent = Annotated[str | None, HeaderParameter(name="x-tollbook-agent", descripti
     tags=_TAGS,
     summary="Report a provider's answers",
     status_code=202,
-    responses=problems(400, 401, 403, 404, 503),
+    responses=refusals(401, 404),
 )
 async def send_answers(
     provider: Annotated[
@@ -68,7 +67,7 @@ async def send_answers(
     tags=_TAGS,
     summary="Take LiteLLM's generic_api callback",
     status_code=200,
-    responses=problems(400, 401, 403, 503),
+    responses=refusals(401),
 )
 async def send_litellm(data: Body, tenant: Tenant = None, agent: Agent = None) -> Accepted:
     """`StandardLoggingPayload`s as an array, as lines or one alone."""
@@ -81,7 +80,7 @@ async def send_litellm(data: Body, tenant: Tenant = None, agent: Agent = None) -
     tags=_TAGS,
     summary="Report any JSON by a mapping",
     status_code=202,
-    responses=problems(400, 401, 403, 404, 503),
+    responses=refusals(401, 404),
 )
 async def send_mapped(
     name: Annotated[str, PathParameter(description="The name of a mapping in TOLLBOOK_MAPPINGS_DIR.")],
@@ -99,7 +98,7 @@ async def send_mapped(
     tags=_TAGS,
     summary="Take OpenMeter's events",
     status_code=204,
-    responses=problems(400, 401, 403, 503),
+    responses=refusals(401),
 )
 async def send_openmeter(
     data: Annotated[

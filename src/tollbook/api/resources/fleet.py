@@ -7,7 +7,8 @@ import msgspec
 from litestar import get
 from litestar.params import QueryParameter
 
-from tollbook.api.asking import SECURITY, Who, World, query_invalid, reader
+from tollbook.api.asking import SECURITY, Who, World, name_of, query_invalid, reader
+from tollbook.api.auth import own_tenant
 from tollbook.api.failures import problems
 from tollbook.views.facts import FleetFacts, TenantFacts, fleet_facts, tenant_facts
 from tollbook.views.tenants import Order, Place
@@ -22,24 +23,29 @@ class TenantList(msgspec.Struct, frozen=True):
 
 @get(
     "/v1/fleet",
-    operation_id="fleet",
     guards=[reader],
     security=SECURITY,
     tags=["reading"],
     summary="The fleet at one glance",
     responses=problems(400, 401, 403, 503),
 )
-async def fleet(services: World, principal: Who) -> FleetFacts:
+async def fleet(
+    services: World,
+    principal: Who,
+    tenant: Annotated[
+        str | None, QueryParameter(name="tenant", description="One tenant as if it were all there is; the key's own.")
+    ] = None,
+) -> FleetFacts:
     """Spend today and this month, limits, forecasts, who and what spends most, throttles, and what waits.
 
     A key that is bound to a tenant sees that tenant as if it were all there is.
     """
-    return fleet_facts(await services.fleet.look(principal.tenant))
+    whose = own_tenant(principal, None if tenant is None else name_of(tenant, "tenant"))
+    return fleet_facts(await services.fleet.look(whose))
 
 
 @get(
     "/v1/tenants",
-    operation_id="tenants",
     guards=[reader],
     security=SECURITY,
     tags=["reading"],

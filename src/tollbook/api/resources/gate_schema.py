@@ -3,7 +3,7 @@
 They are served in front of this application (`api/gate_routes.py`): these handlers are never reached, and say so.
 """
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import delete, patch, post
@@ -12,7 +12,7 @@ from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, FromPath, JSONBody, QueryParameter
 
 from tollbook.api.asking import SECURITY
-from tollbook.api.failures import problems
+from tollbook.api.failures import ProblemBody, problems
 from tollbook.api.gate_bodies import DecisionShown, ExtendBody, HoldBody, LeaseBody, LeaseDecisionShown
 from tollbook.api.problems import MEDIA_TYPE
 from tollbook.api.resources.intake_schema import Accepted, EventBody
@@ -44,7 +44,24 @@ class Released(msgspec.Struct, frozen=True):
     """What became of the hold: released, or settled or expired before."""
 
     id: str
-    state: str
+    state: Literal["released", "settled", "expired"]
+
+
+class HoldEnded(ProblemBody, frozen=True):
+    """A problem document (RFC 9457) about a hold that is not open any more."""
+
+    state: Literal["released", "settled", "expired"]
+
+
+def _extend_refusals() -> dict[int, ResponseSpec]:
+    ended = problems(409)[409]
+    ended.data_container = HoldEnded
+    return {**_refusals(404), 409: ended}
+
+
+def _shape(status: int) -> Any:
+    # Stores that are away before anything is decided leave a problem without a decision.
+    return Refusal | ProblemBody if status == 503 else Refusal
 
 
 def _refusals(*also: int) -> dict[int, ResponseSpec]:
@@ -54,7 +71,9 @@ def _refusals(*also: int) -> dict[int, ResponseSpec]:
         503: "Nobody can tell, and a budget fails closed: come back after `Retry-After`.",
     }
     refusals = {
-        status: ResponseSpec(Refusal, description=meaning, generate_examples=False, media_type=MEDIA_TYPE.decode())
+        status: ResponseSpec(
+            _shape(status), description=meaning, generate_examples=False, media_type=MEDIA_TYPE.decode()
+        )
         for status, meaning in meanings.items()
     }
     return {**problems(400, 401, 403, *also), **refusals}
@@ -114,7 +133,7 @@ async def make_lease(data: JSONBody[LeaseBody]) -> LeaseDecisionShown:
 )
 async def settle_hold(hold_id: FromPath[str], data: JSONBody[EventBody], tenant: Tenant = None) -> Accepted:
     """A usage event as for `/v1/events`; what it leaves out of `tenant`, `agent`, `run`, `model`, `provider`,
-    `service_tier` and `tags` is the hold's. Without an `id` it has the hold's, so that a repeat counts once."""
+    `service_tier`, `context` and `tags` is the hold's. Without an `id` it has the hold's: a repeat counts once."""
     unreachable(f"served in front of this application: {hold_id}, {type(data).__name__}, {tenant}")
 
 
@@ -124,7 +143,7 @@ async def settle_hold(hold_id: FromPath[str], data: JSONBody[EventBody], tenant:
     tags=_TAGS,
     summary="Extend a hold",
     status_code=200,
-    responses=_refusals(404, 409),
+    responses=_extend_refusals(),
 )
 async def extend_hold(hold_id: FromPath[str], data: JSONBody[ExtendBody]) -> DecisionShown:
     """A new life from now and, where `output_tokens` or `amount_usd` is named, a new whole size."""

@@ -1,6 +1,6 @@
 """`GET /v1/holds`: what is in flight."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from litestar import get
@@ -20,7 +20,7 @@ class HoldLine(msgspec.Struct, frozen=True, kw_only=True):
     """A hold in force. `amount_usd` is null where no budget counts dollars; `meters` is what it holds in each."""
 
     id: str
-    kind: str
+    kind: Literal["hold", "lease"]
     agent: str | None
     run: str | None
     model: str | None

@@ -8,11 +8,12 @@ from typing import Annotated
 import msgspec
 from litestar import post
 from litestar.enums import RequestEncodingType
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example
 from litestar.params import BodyKwarg, HeaderParameter, PathParameter
 
 from tollbook.api.asking import SECURITY
-from tollbook.api.failures import problems
+from tollbook.api.failures import ProblemBody, problems
 from tollbook.domain.errors import unreachable
 from tollbook.domain.event import Observer
 
@@ -43,6 +44,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: str | None = None
     hold: str | None = None
     units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
     observed: Observer | None = None
     response_id: str | None = None
     request_id: str | None = None
@@ -70,6 +72,22 @@ class Receipt(msgspec.Struct, frozen=True):
 
     ok: bool
     id: str
+    accepted: int
+    rejected: list[RejectedItem]
+
+
+class NothingTaken(ProblemBody, frozen=True):
+    """A problem document (RFC 9457) of a request of which no item was taken."""
+
+    accepted: int
+    rejected: list[RejectedItem]
+
+
+def refusals(*also: int) -> dict[int, ResponseSpec]:
+    """What the document says of how a route that takes items refuses."""
+    nothing = problems(422)[422]
+    nothing.data_container = NothingTaken
+    return {**problems(400, 403, 413, 415, 503, *also), 422: nothing}
 
 
 @post(
@@ -78,7 +96,7 @@ class Receipt(msgspec.Struct, frozen=True):
     tags=_TAGS,
     summary="Report calls",
     status_code=202,
-    responses=problems(400, 401, 403, 503),
+    responses=refusals(401),
 )
 async def send_events(
     data: Annotated[
@@ -99,7 +117,7 @@ async def send_events(
     tags=_TAGS,
     summary="Report calls to a webhook",
     status_code=200,
-    responses=problems(400, 404, 503),
+    responses=refusals(404),
 )
 async def receive_webhook(
     token: Annotated[str, PathParameter(description="The whole secret: the address is the key.")],

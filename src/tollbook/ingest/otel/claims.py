@@ -1,10 +1,12 @@
 """What one span says of where it stands: which agent, which run, what kind of step. Its ancestors say the rest."""
 
+from enum import Enum
+
 import msgspec
 
-from tollbook.ingest.otel import claude_code, codex, openinference
+from tollbook.ingest.otel import anthropic_sdk, claude_code, codex, openinference
 from tollbook.ingest.otel.reading import plain, text
-from tollbook.ingest.otel.signals import Attributes, Span
+from tollbook.ingest.otel.signals import Attributes, Origin, Span
 
 
 class Mapping(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,7 +21,7 @@ class Mapping(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a span says of its place.
 
     `names` are agents, outermost first, each a role with an optional `#instance`; `spawns` says that the span is that
@@ -34,6 +36,13 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str | None = None
     run: str | None = None
     conversation: str | None = None
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the span says neither an agent nor a run: its ancestors decide."""
+        return (
+            not self.names and not self.whole and self.path is None and self.run is None and self.conversation is None
+        )
 
 
 AGENT, INFERENCE, TOOL, WORKFLOW, OTHER = "agent", "inference", "tool", "workflow", "other"
@@ -60,46 +69,100 @@ _KINDS = {
     "tool": TOOL,
     "workflow": WORKFLOW,
 }
+_OPERATION = frozenset({"gen_ai.operation.name"})
+_PLACING = frozenset(
+    {
+        *(*_CONVERSATION, *_NODE, *_AGENT_NAME, *_OPERATION, openinference.KIND, "traceloop.span.kind"),
+        *("graph.node.id", "graph.node.name", "graph.node.parent_id", "traceloop.entity.name"),
+    }
+)
 _BEFORE_NAME = ("invoke_agent ", "agent ")
 
 
-def claim_of(span: Span, mapping: Mapping, *, bills: bool) -> Claim:
+class Speaker(Enum):
+    """Who wrote the spans of a scope, where its name or its process tells; else their attributes do."""
+
+    CLAUDE_CODE = "claude_code"
+    CODEX = "codex"
+    ANTHROPIC_SDK = "anthropic_sdk"
+    ANY = "any"
+
+
+class Process(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """What is the same for every span of one scope and process, under one mapping.
+
+    `tenant`, `path` and `run` are what the resource names, for spans that do not. `placing` are the attributes by which
+    a span itself says anything of its place, `owning` those by which it says whose money it is. `service` is who the
+    process says it is.
+    """
+
+    speaker: Speaker
+    placing: frozenset[str]
+    owning: frozenset[str]
+    tenant: str | None
+    path: str | None
+    run: str | None
+    service: str | None
+
+
+def process_of(origin: Origin, mapping: Mapping) -> Process:
+    """What the spans of a scope share."""
+    resource = origin.resource
+    service = resource.get("service.name")
+    return Process(
+        speaker=_speaker(origin.scope, plain(service)),
+        placing=_PLACING.union(mapping.agent, mapping.run),
+        owning=frozenset(mapping.tenant),
+        tenant=text(resource, *mapping.tenant),
+        path=text(resource, *mapping.agent),
+        run=text(resource, *mapping.run),
+        service=service if isinstance(service, str) and not service.startswith("unknown_service") else None,
+    )
+
+
+def _speaker(scope: str, service: str) -> Speaker:
+    if scope.startswith(claude_code.SCOPE):
+        return Speaker.CLAUDE_CODE
+    # Codex's scope is that of its tracing library.
+    if service.startswith("codex"):
+        return Speaker.CODEX
+    return Speaker.ANTHROPIC_SDK if scope.startswith(anthropic_sdk.SCOPE) else Speaker.ANY
+
+
+def claim_of(span: Span, process: Process, mapping: Mapping, *, bills: bool) -> Claim:
     """What a span says of its place; `bills` says that a dialect found a call in it."""
-    attributes, resource = span.attributes, span.origin.resource
-    path = _mapped(attributes, resource, mapping.agent)
-    run = _mapped(attributes, resource, mapping.run)
+    attributes = span.attributes
+    whole = process.speaker in (Speaker.CLAUDE_CODE, Speaker.CODEX)
+    if not whole and process.path is None and process.run is None:
+        said = process.placing.intersection(attributes)
+        if not said or said == _OPERATION:
+            kind = _kind(attributes, bills=bills)
+            if kind != AGENT:
+                return _OF_KIND[kind]
+    path = text(attributes, *mapping.agent) or process.path
+    run = text(attributes, *mapping.run) or process.run
     if not attributes and path is None and run is None:
-        return _NOTHING
+        return _OF_KIND[OTHER]
     kind = _kind(attributes, bills=bills)
     conversation = text(attributes, *_CONVERSATION)
-    if span.origin.scope.startswith(claude_code.SCOPE):
-        conversation = claude_code.session(attributes) or claude_code.session(resource) or conversation
+    if not whole:
+        names, spawns = _names(span.name, attributes, kind)
+        return Claim(kind=kind, names=names, spawns=spawns, path=path, run=run, conversation=conversation)
+    if process.speaker is Speaker.CLAUDE_CODE:
+        conversation = claude_code.session(attributes) or claude_code.session(span.origin.resource) or conversation
         names = claude_code.agent(attributes)
-        return Claim(kind=kind, names=names, whole=True, path=path, run=run, conversation=conversation)
-    if is_codex(span):
-        conversation = codex.conversation(attributes)
-        return Claim(
-            kind=kind, names=codex.agent(attributes), whole=True, path=path, run=run, conversation=conversation
-        )
-    names, spawns = _names(span.name, attributes, kind)
-    return Claim(kind=kind, names=names, spawns=spawns, path=path, run=run, conversation=conversation)
+    else:
+        conversation, names = codex.conversation(attributes), codex.agent(attributes)
+    return Claim(kind=kind, names=names, whole=True, path=path, run=run, conversation=conversation)
 
 
-_NOTHING = Claim()
-
-
-def is_codex(span: Span) -> bool:
-    """Whether Codex itself wrote a span; its scope is that of its tracing library, its process says who it is."""
-    return plain(span.origin.resource.get("service.name")).startswith("codex")
+_OF_KIND = {kind: Claim(kind=kind) for kind in (AGENT, INFERENCE, TOOL, WORKFLOW, OTHER)}
+"""What most spans say: what kind they are, and nothing of their place."""
 
 
 def tenant_of(attributes: Attributes, resource: Attributes, mapping: Mapping) -> str | None:
     """Whose money it is, as the mapping finds it."""
-    return _mapped(attributes, resource, mapping.tenant)
-
-
-def _mapped(attributes: Attributes, resource: Attributes, names: tuple[str, ...]) -> str | None:
-    return text(attributes, *names) or text(resource, *names)
+    return text(attributes, *mapping.tenant) or text(resource, *mapping.tenant)
 
 
 def _kind(attributes: Attributes, *, bills: bool) -> str:

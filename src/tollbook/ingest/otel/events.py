@@ -1,6 +1,7 @@
 """From a call and its place to an event, held to the bounds at the door."""
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Event, Seen
@@ -11,6 +12,7 @@ from tollbook.ingest.refusal import ItemRefused
 
 SOURCE = "otel"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NAMES_CACHED_MAX = 4_096
 _MICROS_MAX = 253_402_300_799_000_000
 
 
@@ -32,8 +34,9 @@ class Place:
 
 def event_of(call: Call, place: Place, limits: IntakeLimits) -> Event:
     """The event of a call at a place. Raises `ItemRefused` where a bound is broken."""
-    counts = (call.input, call.output, call.cache_read, call.cache_write_5m, call.cache_write_1h, call.reasoning)
-    if max(counts) > limits.tokens_max or (call.units and max(call.units.values()) > limits.tokens_max):
+    # Parts lie within these two, which is what the next two conditions say.
+    counts_max = max(call.input, call.output)
+    if counts_max > limits.tokens_max or (call.units and max(call.units.values()) > limits.tokens_max):
         raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"a count is above {limits.tokens_max} tokens")
     if call.cache_read + call.cache_write_5m + call.cache_write_1h > call.input:
         raise ItemRefused(RejectCode.TOKENS_INCONSISTENT, "cached tokens are more than the input they are part of")
@@ -82,18 +85,29 @@ def instant_of(micros: int) -> datetime | None:
 
 def _require_names(call: Call, place: Place, limits: IntakeLimits) -> None:
     names_max, ids_max = limits.name_chars_max, limits.id_chars_max
-    for field, name, chars_max in (
-        ("tenant", place.tenant, names_max),
-        ("model", call.model, names_max),
-        ("provider", call.provider, names_max),
-        ("run", place.run, names_max),
-        ("service_tier", call.service_tier, names_max),
-        ("response id", call.response_id, ids_max),
-        ("request id", call.request_id, ids_max),
-        ("id", place.id, ids_max),
-        ("group", call.group, ids_max),
-    ):
+    _require_known(place.tenant, call.model, call.provider, call.service_tier, names_max)
+    if place.run is not None:
+        _require_text("run", place.run, names_max)
+    if call.response_id is not None:
+        _require_text("response id", call.response_id, ids_max)
+    if call.request_id is not None:
+        _require_text("request id", call.request_id, ids_max)
+    if place.id is not None and place.id is not call.response_id:
+        _require_text("id", place.id, ids_max)
+    if call.group is not None:
+        _require_text("group", call.group, ids_max)
+
+
+@lru_cache(maxsize=_NAMES_CACHED_MAX)
+def _require_known(tenant: str, model: str, provider: str | None, tier: str | None, chars_max: int) -> None:
+    # A fleet's calls repeat few of these; refusals are not kept.
+    for field, name in (("tenant", tenant), ("model", model), ("provider", provider), ("service_tier", tier)):
         if name is not None:
-            if len(name) > chars_max:
-                raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{field}` is longer than {chars_max} characters")
-            check_text(name, field)
+            _require_text(field, name, chars_max)
+
+
+def _require_text(field: str, name: str, chars_max: int) -> None:
+    if len(name) > chars_max:
+        raise ItemRefused(RejectCode.FIELD_OUT_OF_RANGE, f"`{field}` is longer than {chars_max} characters")
+    if not name.isprintable() or name.isspace() or not name:
+        check_text(name, field)

@@ -71,6 +71,16 @@ _UNITS = tuple(
 )
 
 
+_SELDOM = frozenset(
+    {
+        *(*CACHE_WRITE, *REASONING, *REQUEST_ID, *_TTL_5M, *_TTL_1H, *_COST, _TICKS),
+        *("anthropic.usage.compaction.input_tokens", "anthropic.usage.compaction.output_tokens"),
+        *(name for name, _ in _UNITS),
+    }
+)
+"""What few calls say: a call with none of it is spared two dozen look-ups."""
+
+
 def is_call(attributes: Attributes) -> bool:
     """Whether a span or record carries usage under these names."""
     return has_any(attributes, INPUT) or has_any(attributes, OUTPUT)
@@ -93,10 +103,12 @@ def call(attributes: Attributes, origin: Origin, dialect: str = DIALECT) -> Call
 
 
 def _aggregate(attributes: Attributes, dialect: str) -> Call | None:
+    model = text(attributes, *MODEL)
+    if model is None:
+        return None
     tokens_in = count(attributes, _AGGREGATED[0], *INPUT)
     tokens_out = count(attributes, _AGGREGATED[1], *OUTPUT)
-    model = text(attributes, *MODEL)
-    if model is None or not (tokens_in or tokens_out):
+    if not (tokens_in or tokens_out):
         return None
     read = total(attributes, *CACHE_READ)
     write = total(attributes, *CACHE_WRITE)
@@ -115,6 +127,8 @@ def _aggregate(attributes: Attributes, dialect: str) -> Call | None:
 
 def _leaf(attributes: Attributes, origin: Origin, model: str, dialect: str) -> Call:
     provider = text(attributes, *PROVIDER)
+    if _SELDOM.isdisjoint(attributes):
+        return _plain_leaf(attributes, origin, model, dialect, provider)
     read, write = total(attributes, *CACHE_READ), total(attributes, *CACHE_WRITE)
     for_an_hour, five_minutes = total(attributes, *_TTL_1H), total(attributes, *_TTL_5M)
     # What is written beyond the split by time to live lives as short as can be.
@@ -143,6 +157,23 @@ def _leaf(attributes: Attributes, origin: Origin, model: str, dialect: str) -> C
         request_id=text(attributes, *REQUEST_ID),
         service_tier=text(attributes, *TIER),
         cost_usd=usd(attributes, *_COST) or _ticks(attributes),
+        rule=rule,
+    )
+
+
+def _plain_leaf(attributes: Attributes, origin: Origin, model: str, dialect: str, provider: str | None) -> Call:
+    """What `_leaf` makes of a call that says nothing of `_SELDOM`."""
+    read, tokens_in, tokens_out = total(attributes, *CACHE_READ), total(attributes, *INPUT), total(attributes, *OUTPUT)
+    rule = _rule(attributes, origin, provider, (tokens_in, read, tokens_out))
+    return Call(
+        dialect=dialect,
+        model=model,
+        provider=provider,
+        input=tokens_in if rule == "inclusive" else tokens_in + read,
+        output=tokens_out,
+        cache_read=read,
+        response_id=text(attributes, "gen_ai.response.id"),
+        service_tier=text(attributes, *TIER),
         rule=rule,
     )
 

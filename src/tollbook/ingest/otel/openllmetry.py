@@ -8,7 +8,7 @@ from tollbook.ingest.otel.reading import Call, plain
 from tollbook.ingest.otel.signals import Attributes, Origin
 
 DIALECT = "openllmetry"
-_MARKS = ("traceloop.span.kind", "traceloop.workflow.name", "traceloop.entity.name", "llm.request.type")
+_MARKS = frozenset({"traceloop.span.kind", "traceloop.workflow.name", "traceloop.entity.name", "llm.request.type"})
 _SCOPE = "opentelemetry.instrumentation."
 _OFFICIAL = (f"{_SCOPE}genai.", f"{_SCOPE}google_genai", f"{_SCOPE}openai_v2")
 _CALLS = frozenset({"chat", "completion", "embedding", "rerank"})
@@ -16,7 +16,7 @@ _CALLS = frozenset({"chat", "completion", "embedding", "rerank"})
 
 def speaks(attributes: Attributes, origin: Origin) -> bool:
     """Whether a span is OpenLLMetry's."""
-    if any(mark in attributes for mark in _MARKS):
+    if not _MARKS.isdisjoint(attributes):
         return True
     return origin.scope.startswith(_SCOPE) and not origin.scope.startswith(_OFFICIAL) and genai.is_call(attributes)
 

@@ -1,26 +1,30 @@
 """OTLP in protobuf, read with the generated types of opentelemetry-proto."""
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
 from google.protobuf.message import DecodeError, Message
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, InstrumentationScope, KeyValue
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AggregationTemporality, Metric
 
 from tollbook.domain.errors import RejectCode, RequestError
 from tollbook.ingest.otel.signals import Attributes, LogRecord, Origin, Point, Span, Unreadable, id_fault
+from tollbook.ingest.otel.unopened import TracesData
 
 _DEPTH_MAX = 8
+_PAIR_BYTES_MAX = 96
+_PAIRS_KEPT = 16_384
+"""A few megabytes at the most."""
 _DELTA = AggregationTemporality.AGGREGATION_TEMPORALITY_DELTA
 
 
 def spans(body: bytes) -> Iterator[Span | Unreadable]:
     """The spans of an `ExportTraceServiceRequest`. Raises `RequestError` where it is none."""
     index = -1
-    request = ExportTraceServiceRequest()
+    request = TracesData()
     _parse(request, body)
     for resource in request.resource_spans:
         of_process = _attributes(resource.resource.attributes)
@@ -43,7 +47,7 @@ def spans(body: bytes) -> Iterator[Span | Unreadable]:
                     start_nanos=span.start_time_unix_nano,
                     end_nanos=span.end_time_unix_nano,
                     status=span.status.code,
-                    attributes=_attributes(span.attributes),
+                    attributes=_opened(span.attributes),
                 )
 
 
@@ -122,7 +126,11 @@ def _parse(request: Message, body: bytes) -> None:
     try:
         request.ParseFromString(body)
     except DecodeError as error:
-        raise RequestError(RejectCode.PROTOBUF_INVALID, "the body is no OTLP request of this signal") from error
+        raise _broken() from error
+
+
+def _broken() -> RequestError:
+    return RequestError(RejectCode.PROTOBUF_INVALID, "the body is no OTLP request of this signal")
 
 
 def _origin(scope: InstrumentationScope, resource: Attributes) -> Origin:
@@ -133,9 +141,27 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def _opened(pairs: Iterable[bytes]) -> Attributes:
+    # Long ones are what people and models said: none comes again, and remembered they would hold memory.
+    try:
+        return dict([_known_pair(pair) if len(pair) <= _PAIR_BYTES_MAX else _read_pair(pair) for pair in pairs])
+    except DecodeError as error:
+        raise _broken() from error
+
+
+def _read_pair(pair: bytes) -> tuple[str, Any]:
+    read = KeyValue.FromString(pair)
+    value = read.value
+    return read.key, value.string_value or value.int_value or _value(value, 0)
+
+
+_known_pair = lru_cache(maxsize=_PAIRS_KEPT)(_read_pair)
+
+
 def _attributes(pairs: Iterable[KeyValue]) -> Attributes:
-    # Most values are texts that are not empty: asking which kind a value is costs as much as reading it.
-    return {pair.key: pair.value.string_value or _value(pair.value, 0) for pair in pairs}
+    # Most values are texts that are not empty and counts that are not 0: asking which kind a value is costs as much as
+    # reading it.
+    return {pair.key: (value := pair.value).string_value or value.int_value or _value(value, 0) for pair in pairs}
 
 
 def _value(value: AnyValue, depth: int) -> Any:

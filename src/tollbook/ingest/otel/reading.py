@@ -19,7 +19,7 @@ _COST_CHARS_MAX = 40
 _USD_MAX = Decimal(IntakeLimits().cost_nanos_max).scaleb(-9)
 
 
-class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Call(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What one span, log record or point says of one call, or of several added up; counts with inclusive parents.
 
     `dialect` is whose attributes they are, `rule` how the counts became inclusive. `group` is None where it is the
@@ -134,7 +134,11 @@ def units(pairs: Iterable[tuple[str, int]]) -> dict[str, int] | None:
 
 def has_any(attributes: Attributes, names: Iterable[str]) -> bool:
     """Whether one of the attributes is there with a value."""
-    return any(attributes.get(name) is not None for name in names)
+    # A generator would cost more than the looking.
+    for name in names:  # noqa: SIM110
+        if attributes.get(name) is not None:
+            return True
+    return False
 
 
 def plain(value: Any) -> str:

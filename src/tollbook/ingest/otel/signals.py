@@ -11,7 +11,7 @@ Attributes = Mapping[str, Any]
 NO_ATTRIBUTES: Attributes = {}
 
 
-class Origin(msgspec.Struct, frozen=True):
+class Origin(msgspec.Struct, frozen=True, gc=False):
     """What the items of one scope share: the instrumentation that made them, and the process it ran in."""
 
     scope: str = ""
@@ -19,7 +19,7 @@ class Origin(msgspec.Struct, frozen=True):
     resource: Attributes = NO_ATTRIBUTES
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One span. Instants are Unix nanoseconds, ids raw bytes, `kind` and `status` the protocol's numbers."""
 
     index: int

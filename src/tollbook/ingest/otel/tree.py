@@ -4,7 +4,8 @@ Everything is a function of the spans that are known and of the order in which r
 receivers that each see both of two spans say the same of them. docs/rooms/traces.md gives the rules and their reasons.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
+from typing import NamedTuple
 
 import msgspec
 
@@ -20,7 +21,7 @@ ANCESTORS_MAX = 99
 _INSTANCE_HEX = 8
 
 
-class Known(msgspec.Struct, frozen=True, kw_only=True):
+class Known(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A span that is known. `kept` orders the requests that brought spans; those of one request share it."""
 
     trace_id: bytes
@@ -30,7 +31,7 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
 
 
-class Placed(msgspec.Struct, frozen=True, kw_only=True):
+class Placed(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a tree makes of a call; two that are equal book alike."""
 
     call: Call
@@ -58,6 +59,15 @@ class Placed(msgspec.Struct, frozen=True, kw_only=True):
         return other is not None and msgspec.structs.replace(other, known=self.known) == self
 
 
+class _Spot(NamedTuple):
+    """What calls that stand side by side share, where they say nothing of their place and have nothing below them."""
+
+    known: int
+    wrapped: bool
+    agent: str
+    run: str
+
+
 class Tree:
     """Known spans of any traces by who stands below whom."""
 
@@ -65,6 +75,7 @@ class Tree:
         self._spans: dict[tuple[bytes, bytes], Known] = {}
         self._children: dict[tuple[bytes, bytes], list[Known]] = {}
         self._counts: dict[tuple[bytes, bytes], int] | None = None
+        self._spots: dict[tuple[bytes, bytes | None, str | None], _Spot] = {}
         for span in spans:
             self._spans[span.trace_id, span.span_id] = span
             if span.parent_id is not None:
@@ -91,7 +102,7 @@ class Tree:
                 children = self._children.get((span.trace_id, span.span_id), ())
                 waiting += [(depth + 1, child) for child in reversed(children)]
 
-    def without(self, gone: frozenset[tuple[bytes, bytes]]) -> "Tree":
+    def without(self, gone: Set[tuple[bytes, bytes]]) -> "Tree":
         """The tree before these spans were known."""
         return Tree(span for key, span in self._spans.items() if key not in gone)
 
@@ -100,6 +111,12 @@ class Tree:
         call = span.facts.call
         if call is None:
             return None
+        if call.by is not Observer.AGGREGATE and span.facts.claim.is_silent:
+            spot = self._spot(span)
+            if spot is not None and not spot.wrapped:
+                group = call.group or span.trace_id.hex()
+                id_ = _id(span, call)
+                return Placed(call=call, agent=spot.agent, run=spot.run, id=id_, group=group, known=spot.known)
         above = self._above(span)
         group = call.group or span.trace_id.hex()
         known = len(above)
@@ -115,6 +132,31 @@ class Tree:
         else:
             id_, call = self._identity(span, above, call)
         return Placed(call=call, agent=_agent(span, above), run=_run(span, above), id=id_, group=group, known=known)
+
+    def _spot(self, span: Known) -> _Spot | None:
+        """Where a silent span without children stands, looked for once for all that stand side by side.
+
+        None where it has some: it may be part of a ring of parents, which each of its spans sees from elsewhere.
+        """
+        if (span.trace_id, span.span_id) in self._children:
+            return None
+        key = (span.trace_id, span.parent_id, span.facts.service)
+        spot = self._spots.get(key)
+        if spot is None:
+            above = self._above(span)
+            wrapped = self._wrapper(above) is not None
+            spot = self._spots[key] = _Spot(len(above), wrapped, _agent(span, above), _run(span, above))
+        return spot
+
+    @staticmethod
+    def _wrapper(above: list[Known]) -> Known | None:
+        """The nearest ancestor that is a call itself, with no agent and no tool between."""
+        for ancestor in above:
+            if _is_leaf(ancestor):
+                return ancestor
+            if ancestor.facts.claim.kind in {AGENT, TOOL}:
+                return None
+        return None
 
     def _above(self, span: Known) -> list[Known]:
         """The known ancestors, nearest first."""
@@ -162,14 +204,8 @@ class Tree:
         Instrumentations wrap each other: a call's span stands inside another's of the same call, and only one of them
         may know the provider's id. What counted first keeps its id.
         """
-        linked = [span]
-        for ancestor in above:
-            kind = ancestor.facts.claim.kind
-            if _is_leaf(ancestor):
-                linked.append(ancestor)
-                break
-            if kind in {AGENT, TOOL}:
-                break
+        wrapper = self._wrapper(above)
+        linked = [span] if wrapper is None else [span, wrapper]
         linked += [below for below in self._nearest(span, Observer.LEAF) if self._direct(below, span)]
         if len(linked) == 1 or _differ(linked):
             return _id(span, call), call

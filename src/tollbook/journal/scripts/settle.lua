@@ -14,6 +14,7 @@
 -- include: lib/watch.lua
 -- include: lib/derive.lua
 -- include: lib/use.lua
+-- include: lib/settle_day.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then return {1, 0, 0} end
 if redis.call('GET', KEYS[1]) ~= ARGV[4] then return {3, 0, 0} end
 
@@ -21,21 +22,13 @@ local from, to = tonumber(ARGV[2]), tonumber(ARGV[3])
 local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
 if fence < from then return {2, fence, 0} end
 
+-- A catch-up writes everything anew that the outside sees.
+local caught_up = ARGV[5] ~= ''
 local tenants, days, meters = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8])
 local names, index_of = cmsgpack.unpack(ARGV[6]), {}
 for i, tenant in ipairs(names) do index_of[tenant] = i end
-local kept = {}
-if fence < to then
-  for _, day in ipairs(days) do
-    if day[5] ~= '' then
-      local tenant_key, meter = KEYS[7 + day[1]], 'day:' .. day[2]
-      local window = string.format('%.0f %.0f', day[3], day[4])
-      -- A meter that has its window stands among the open ones already.
-      if redis.call('HSET', tenant_key, meter .. ':s', day[5], meter .. ':w', window) > 0 then
-        redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2])
-      end
-    end
-  end
+local kept, ahead = {}, fence < to
+if ahead then
   for i, total in ipairs(meters) do
     redis.call('HSET', KEYS[7 + total[1]], total[2] .. ':s', total[3])
     kept[i] = {total[1], names[total[1]], total[2], total[3], total[4]}
@@ -44,14 +37,21 @@ if fence < to then
   fence = to
 end
 
-local removed = 0
+local removed, drained = 0, {}
+for index = 1, tenants do drained[index] = {} end
 for at = 10, #ARGV, 2 do
   local place, nonce = ARGV[at], ARGV[at + 1]
   local found = redis.call('XRANGE', KEYS[2], place, place)[1]
   -- After a failover another record may stand at this id: the nonce tells.
   if found and found[2][2] == nonce then
     for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
-      redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], 'day:' .. touch[3] .. ':p', exact_negated(touch[6]))
+      local of_tenant = drained[index_of[touch[2]]]
+      local sum = of_tenant[touch[3]]
+      if sum then
+        sum[1], sum[2] = exact_sum(sum[1], sum[2], exact_parts(touch[6]))
+      else
+        of_tenant[touch[3]] = {exact_parts(touch[6])}
+      end
     end
     for _, touch in ipairs(found[2][10] and cmsgpack.unpack(found[2][10]) or {}) do
       -- A meter that waits for nothing may have been swept: it must not come back as one that nobody keeps.
@@ -66,14 +66,13 @@ local now = tonumber(string.match(redis.call('XADD', KEYS[6], 'MAXLEN', '1', '*'
 local noted = #kept > 0 and use_keep(KEYS[7], kept, now) or {}
 local everyone, shown = redis.call('HMGET', KEYS[5], 'limit', 'wl'), {}
 for i, day in ipairs(days) do
-  local keys, meter = {KEYS[7 + day[1]], KEYS[7 + tenants + day[1]], KEYS[7 + 2 * tenants + i]}, 'day:' .. day[2]
-  local from_ms, until_ms = day[3], day[4]
-  if day[5] == '' then
-    -- Only pending has moved: the ledger has refused every row of this day, or has none of it yet.
-    from_ms, until_ms = string.match(redis.call('HGET', keys[1], meter .. ':w') or '', '^(%d+) (%d+)$')
-  end
-  if from_ms then
-    local window = {from_ms = tonumber(from_ms), until_ms = tonumber(until_ms)}
+  local tenant_key, meter = KEYS[7 + day[1]], 'day:' .. day[2]
+  local total = ahead and day[5] ~= '' and day[5] or nil
+  local moved, window = settle_day(tenant_key, meter, total, drained[day[1]][day[2]], day[3], day[4])
+  if moved == SETTLE_OPENED then redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2]) end
+  -- What was pending and is settled now is what the outside saw before: nothing of it is written again.
+  if window and (moved ~= SETTLE_STILL or caught_up or noted[day[1]] or now >= window.until_ms) then
+    local keys = {tenant_key, KEYS[7 + tenants + day[1]], KEYS[7 + 2 * tenants + i]}
     derive(keys, everyone, meter, window, now, noted[day[1]])
     shown[day[1]] = true
   end
@@ -92,5 +91,5 @@ for _, named in ipairs(cmsgpack.unpack(ARGV[9])) do
     hold_close(keys, named[2], hold, HOLD_SETTLED, now)
   end
 end
-if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end
+if caught_up then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end
 return {0, fence, removed}

@@ -79,6 +79,15 @@ def test_a_span_is_booked_once_however_often_it_comes(world: World) -> None:
     assert (row["tenant"], row["input"], row["output"], row["source"], row["run"]) == ("acme", 100, 50, "otel", TRACE)
 
 
+def test_spans_that_come_with_known_ones_are_kept_beside_them(world: World) -> None:
+    key = world.key()
+    export(world, key, chat(1))
+    export(world, key, chat(2), chat(1), chat(3))
+    kept = world.get(f"/v1/traces/{TRACE}", key).json()["spans"]
+    assert len(kept) == 3
+    assert len(entries(world, key)) == 3
+
+
 def test_gzip_is_taken_and_protobuf_is_answered_in_protobuf(world: World) -> None:
     key = world.key()
     body = gzip.compress(json.dumps(request(world, chat())).encode())
@@ -301,14 +310,15 @@ def test_spans_behind_the_retention_go_and_old_ones_are_not_kept(world: World) -
     ("query", "arguments", "index"),
     [
         ("span_relatives", (["a"], [b"t"], [b"s"], ["a"], [b"t"], [b"s"], None, None, 10, 7), "parent"),
+        ("span_shared", (["a"], [b"t"], None, None, 7), "pkey"),
         ("span_kept", (["a"], [b"t"], [b"s"]), "pkey"),
         ("span_trace_of_tenant", (b"t", 10, "a"), "pkey"),
         ("span_run_of_tenant", ("r", 10, "a"), "run"),
     ],
 )
 def test_spans_are_found_by_their_indexes(world: World, query: str, arguments: tuple[object, ...], index: str) -> None:
-    now = world.clock.now()
-    given = [now if argument is None else argument for argument in arguments]
+    instants = iter([world.clock.now(), world.clock.now() + timedelta(days=1)])
+    given = [next(instants) if argument is None else argument for argument in arguments]
     plan = world.plan(query, *given)
     assert index in plan
     assert "Seq Scan on span" not in plan

@@ -13,7 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.otel import protobuf
-from tollbook.ingest.otel.claims import Mapping
+from tollbook.ingest.otel.claims import Mapping, process_of
 from tollbook.ingest.otel.events import event_of
 from tollbook.ingest.otel.signals import Origin, Span
 from tollbook.ingest.otel.spans import facts_of
@@ -90,7 +90,7 @@ def known(found: Span, kept: int = 1, mapping: Mapping | None = None) -> Known:
         span_id=found.span_id,
         parent_id=found.parent_id,
         kept=kept,
-        facts=facts_of(found, mapping or Mapping()),
+        facts=facts_of(found, process_of(found.origin, mapping or Mapping()), mapping or Mapping()),
     )
 
 

@@ -7,6 +7,7 @@ import pytest
 from tests.unit.ingest.otel.seen import events, one, span
 from tollbook.domain.errors import RejectCode
 from tollbook.domain.event import Observer
+from tollbook.ingest.otel.claims import Speaker
 from tollbook.ingest.otel.spans import call_of
 from tollbook.ingest.refusal import ItemRefused
 
@@ -48,7 +49,7 @@ def test_a_count_is_a_number_in_any_form(value: object) -> None:
 @pytest.mark.parametrize("value", [-1, 1.5, "12x", True, ["1"], "", float("nan"), "9" * 30, 10**20, "9" * 20])
 def test_a_broken_count_is_refused_and_not_counted_in_part(value: object) -> None:
     with pytest.raises(ItemRefused) as refused:
-        call_of(span({**CHAT, "gen_ai.usage.input_tokens": 5, "gen_ai.usage.output_tokens": value}))
+        call_of(span({**CHAT, "gen_ai.usage.input_tokens": 5, "gen_ai.usage.output_tokens": value}), Speaker.ANY)
     assert refused.value.code in {RejectCode.FIELD_INVALID, RejectCode.FIELD_OUT_OF_RANGE}
 
 

@@ -94,6 +94,32 @@ def test_a_ring_of_parents_ends() -> None:
     assert len(list(tree.in_order())) == 2
 
 
+def test_calls_side_by_side_stand_where_each_stands_alone() -> None:
+    spans = [
+        span(agent("a"), number=1),
+        span(agent("b"), number=2, parent=1),
+        *(span(CHAT, number=number, parent=2, resource={"service.name": f"s{number % 2}"}) for number in range(3, 7)),
+        # A ring of parents, and calls that hang from it.
+        span(CHAT, number=10, parent=11),
+        span(CHAT, number=11, parent=10),
+        *(span(CHAT, number=number, parent=10) for number in (12, 13)),
+        # One call seen by two, below one seen by one.
+        span(CHAT, number=20, parent=2),
+        *(span(CHAT, number=number, parent=20) for number in (21, 22)),
+        span(CHAT, number=30, parent=99, resource={"service.name": "s0"}),
+        span(CHAT, number=31, parent=99, resource={"service.name": "s1"}),
+    ]
+    all_known = [known(each) for each in spans]
+    for each in all_known:
+        alone, together = Tree(all_known), Tree(all_known)
+        for other in all_known:
+            together.placed(other)
+        assert together.placed(each) == alone.placed(each)
+    agents = {event.id: event.agent for event in events(spans)}
+    assert agents[f"{TRACE}:{30:016x}"] == "s0"
+    assert agents[f"{TRACE}:{31:016x}"] == "s1"
+
+
 def test_a_long_chain_is_cut_and_a_long_path_too() -> None:
     spans = [span(agent(f"agent-{number}"), number=number, parent=number - 1 or None) for number in range(1, 400)]
     (event,) = events([*spans, span(CHAT, number=400, parent=399)])

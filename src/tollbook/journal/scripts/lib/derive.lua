@@ -1,5 +1,5 @@
 -- What the outside sees of one day: `spend:<tenant>:<day>` in whole cents and, while the window is open, `throttled:<tenant>`.
--- Both are functions of settled + pending and the limits, written anew at every change, so they cannot go stale.
+-- Both are functions of settled + pending and the limits, written anew whenever one of them changes, so they cannot go stale.
 
 local SPEND_KEPT_MS = 72 * 3600 * 1000
 -- Up to so many characters a number and a sum of two are exact as they are, and so is their division into cents.
@@ -42,7 +42,8 @@ local function derive_kept(keys, kept, everyone, window, now, noted)
     redis.call('SET', keys[2], '1', 'PXAT', over)
     return 1
   end
-  redis.call('DEL', keys[2])
+  -- What set the flag is kept until the flag is taken away: where nothing is, there is none.
+  if kept[4] or kept[6] then redis.call('DEL', keys[2]) end
   return 0
 end
 
