@@ -9,6 +9,8 @@ from tollbook.terminal.api import Reader, ServerAway
 
 _WAIT_S = 20.0
 _PAGE = 500
+_LOOKS_MAX = 20
+"""How many pages are looked through for the first lines: a filter that fits little must not keep the rest waiting."""
 _PAUSE_S = 0.5
 _PAUSE_MAX_S = 10.0
 
@@ -44,7 +46,7 @@ class Follower:
         self._seen: set[str] = set()
 
     def latest(self, lines: int) -> list[Row]:
-        """The newest entries, oldest first; what is booked from here on comes by `follow`.
+        """The newest entries, oldest first, or fewer where few fit; what is booked from here on comes by `follow`.
 
         The place to follow from is taken before they are read: what is booked in between comes twice and is known
         by its id.
@@ -52,7 +54,9 @@ class Follower:
         self.cursor = self._follow(None, 0).next
         rows: list[Row] = []
         page: _Page | None = None
-        while len(rows) < lines and (page is None or page.next is not None):
+        for _ in range(_LOOKS_MAX):
+            if len(rows) >= lines or (page is not None and page.next is None):
+                break
             after = None if page is None else page.next
             wanted = min(lines - len(rows), _PAGE)
             page = self._reader.get("/v1/entries", _Page, {"limit": wanted, "cursor": after, **self._filters})

@@ -38,12 +38,10 @@ class Column(NamedTuple, Generic[Each]):
     left: bool = False
 
 
-def console_for(*, wide: bool = False) -> Console:
-    """Standard output; where it is no terminal, or with `wide`, of any width."""
-    console = Console(highlight=False, soft_wrap=False, emoji=False, markup=False)
-    return console if console.is_terminal and not wide else Console(
-        highlight=False, emoji=False, markup=False, width=_WHOLE
-    )  # fmt: skip
+def console_for() -> Console:
+    """Standard output; where it is no terminal, of any width. Nothing in a text is taken for markup."""
+    console = Console(highlight=False, emoji=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, emoji=False, markup=False, width=_WHOLE)
 
 
 def is_plain(console: Console) -> bool:

@@ -53,7 +53,8 @@ class Poller:
             place, kind = self._wanted
             try:
                 self.found.put(self._feed.read(place, kind))
-            except TollbookError as error:
+            # An amount that is none is a server of another kind, too.
+            except (TollbookError, ValueError) as error:
                 self.found.put(Reading(place=place, kind=kind, failure=str(error)))
             while not self._wake.wait(self._state.interval_s) and self._state.paused:
                 pass
