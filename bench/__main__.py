@@ -17,6 +17,7 @@ from bench import (
     sdk,
     single_ingest,
     throttle_latency,
+    views,
     wrap,
 )
 from bench.machine import this_machine
@@ -34,6 +35,7 @@ MODULES: tuple[ModuleType, ...] = (
     import_jsonl,
     otlp_ingest,
     sdk,
+    views,
     wrap,
 )
 

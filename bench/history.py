@@ -48,6 +48,7 @@ def fill(stack: Stack, *, entries: int, tenants: int) -> None:
         postgres.execute(definition.replace(" ON ONLY ", " ON "))
     for name in _TOTALS:
         postgres.execute(statement(name))
+    postgres.execute("SELECT ledger_fold_anew()")
     postgres.execute("VACUUM (ANALYZE)")
     postgres.execute("CHECKPOINT")
     postgres.execute(f"COMMENT ON TABLE entry IS '{mark}'")

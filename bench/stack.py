@@ -20,7 +20,7 @@ from tollbook.embedded.process import wait_until
 
 T = TypeVar("T")
 _SQL = Path(__file__).with_name("sql")
-_LEDGER_TABLES = "entry, identity, daily_spend, rollup_hour, run_total"
+_LEDGER_TABLES = "entry, identity, daily_spend, rollup_hour, run_total, rollup_day, rollup_month, rollup_fleet_hour"
 _STUCK_S = 120.0
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 import tollbook.api
+import tollbook.views
+import tollbook.web
 from tests.docs.tables import table_under
 from tollbook.domain.errors import RejectCode, StoreError, TollbookError
 from tollbook.pipeline.accept import Overloaded
@@ -17,7 +19,7 @@ FAILURES = table_under("errors.md", "Failures")
 ANSWERS = table_under("errors.md", "Answers of the API")
 
 _PROBLEM = re.compile(
-    r'Problem\(\s*\d{3},\s*"(\w+)"|unavailable\([^()]*,\s*"(\w+)"\)|^    \d{3}: "(\w+)",$', re.MULTILINE
+    r'(?:Problem|Refusal)\(\s*\d{3},\s*"(\w+)"|unavailable\([^()]*,\s*"(\w+)"\)|^    \d{3}: "(\w+)",$', re.MULTILINE
 )
 
 
@@ -56,7 +58,8 @@ def test_a_failure_says_if_the_same_try_may_succeed_later(code: str) -> None:
 
 
 def test_every_answer_of_the_api_is_documented() -> None:
-    sources = [file.read_text() for file in Path(next(iter(tollbook.api.__path__))).rglob("*.py")]
+    rooms = (tollbook.api, tollbook.views, tollbook.web)
+    sources = [file.read_text() for room in rooms for file in Path(next(iter(room.__path__))).rglob("*.py")]
     written = {code for source in sources for found in _PROBLEM.findall(source) for code in found if code}
     of_stores = {kind.code for kind in (Overloaded, CommitTimeout) if issubclass(kind, StoreError)}
     assert (written | of_stores) - set(RejectCode) - FAILURES.keys() | {"request_invalid"} == ANSWERS.keys()

@@ -105,6 +105,7 @@ def _bounds(since: date | None, now: datetime) -> dict[LedgerEquation, tuple[obj
     return {
         LedgerEquation.DAILY_SPEND: (ts_from, day_from),
         LedgerEquation.ROLLUP_HOUR: (ts_from, day_from),
+        LedgerEquation.ROLLUP_DAY: (day_from,),
         LedgerEquation.RUN_TOTAL: (ts_from,),
         LedgerEquation.ENTRY_ONCE: (ts_from,),
         LedgerEquation.CORRECTIONS: (ts_from,),

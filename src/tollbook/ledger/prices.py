@@ -5,10 +5,12 @@ from datetime import datetime
 
 import asyncpg
 
-from tollbook.ledger.pool import connection_of
+from tollbook.ledger.pool import changing, connection_of
 from tollbook.ledger.queries import Queries
 from tollbook.ports.config import PriceCard
 from tollbook.ports.prices import BookListing, KeptBook
+
+_SELF = "tollbook"
 
 
 class PostgresPrices:
@@ -22,7 +24,7 @@ class PostgresPrices:
         """Keep a book and its cards; False where it was there already."""
         rows = list(cards)
         columns = [list(column) for column in zip(*rows, strict=True)] or [[], [], [], []]
-        async with connection_of(self._pool) as connection, connection.transaction():
+        async with changing(self._pool, self._sql, _SELF) as connection:
             is_new = await connection.fetchval(
                 self._sql["price_book_insert"], book.digest, book.version, len(rows), book.data, book.overrides
             )
@@ -59,7 +61,7 @@ class PostgresPrices:
 
     async def refuse(self, digest: str, why: str) -> None:
         """Keep why a book waits to be accepted."""
-        async with connection_of(self._pool) as connection:
+        async with changing(self._pool, self._sql, _SELF) as connection:
             await connection.execute(self._sql["price_book_refuse"], digest, why)
 
     async def data_since(self, version: str) -> datetime | None:

@@ -60,6 +60,11 @@ class PostgresViews:
         """Meters that refuse, the soonest end first."""
         return [Engaged(*row) for row in await self._rows("throttles_engaged", list(partitions), tenant, now)]
 
+    async def pulse(self) -> tuple[int, int]:
+        """Two numbers of which one moves whenever something is booked or configured."""
+        (row,) = await self._rows("views_pulse")
+        return row["versions"], row["config_version"]
+
     async def booked_since(self, since: datetime) -> int:
         """How many calls were booked since an instant of the last minutes."""
         async with connection_of(self._pool) as connection:

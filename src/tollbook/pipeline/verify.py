@@ -33,6 +33,7 @@ _SAMPLES_MAX = 5
 _SIDES: dict[LedgerEquation, tuple[str, str]] = {
     LedgerEquation.DAILY_SPEND: ("entries by tenant and day, nanos", "daily_spend, nanos"),
     LedgerEquation.ROLLUP_HOUR: ("entries by hour, agent and model, nanos", "rollup_hour, nanos"),
+    LedgerEquation.ROLLUP_DAY: ("rollup_hour by day, by month and of all, nanos", "their rollups, nanos"),
     LedgerEquation.RUN_TOTAL: ("entries by run, nanos", "run_total, nanos"),
     LedgerEquation.ENTRY_ONCE: ("entries", "distinct entry ids"),
     LedgerEquation.CORRECTIONS: ("entries of corrected calls, nanos", "what stands of them, nanos"),

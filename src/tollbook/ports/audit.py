@@ -11,6 +11,7 @@ class LedgerEquation(StrEnum):
 
     DAILY_SPEND = "daily_spend"
     ROLLUP_HOUR = "rollup_hour"
+    ROLLUP_DAY = "rollup_day"
     RUN_TOTAL = "run_total"
     ENTRY_ONCE = "entry_once"
     CORRECTIONS = "corrections"

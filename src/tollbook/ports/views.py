@@ -88,6 +88,10 @@ class ViewReading(Protocol):
         """Meters that refuse, the soonest end first."""
         ...
 
+    async def pulse(self) -> tuple[int, int]:
+        """Two numbers of which one moves whenever something is booked or configured."""
+        ...
+
     async def booked_since(self, since: datetime) -> int:
         """How many calls were booked since an instant of the last minutes."""
         ...

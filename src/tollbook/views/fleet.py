@@ -129,6 +129,10 @@ class FleetView:
             waiting=await self._waiting(),
         )
 
+    async def pulse(self) -> tuple[int, int]:
+        """Two numbers of which one moves whenever something is booked or configured."""
+        return await self._views.pulse()
+
     async def _by_day(self, whose: str | None, day: date) -> dict[date, SpendRow]:
         """Days from the month before, or the first that is shown, to this month's last: a zone may be a day ahead."""
         first = min((day.replace(day=1) - ONE_DAY).replace(day=1), day - ONE_DAY * _DAYS_SHOWN)

@@ -55,6 +55,8 @@ async def answered(request: PageRequest, viewer: Viewer, look: Look) -> Answer:
     shell: Shell = request.app.state.shell
     form = form_of(request)
     if form == "events":
+        # What refuses the view refuses its events, before a stream is begun that would never tell anything.
+        await look()
         # Regions are shared by all who see the same, so they carry the token of nobody's forms.
         anybody = msgspec.structs.replace(viewer, form_token="")
 

@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from tollbook.domain.money import NANOS_PER_USD, nanos_from_usd, usd_text
 
 _PLACES_SMALL = 4
-_COMPACT = ((1_000_000_000, "B"), (1_000_000, "M"), (1_000, "k"))
+_COMPACT = ((1_000, "k"), (1_000_000, "M"), (1_000_000_000, "B"))
 _STEADY_PERMILLE = 10
 _MANY = 10
+_NAME_CHARS = 48
 
 
 class Trend(NamedTuple):
@@ -52,10 +53,14 @@ def compact(number: int) -> str:
     >>> compact(950), compact(12_345), compact(999_999), compact(4_500_000)
     ('950', '12.3k', '1M', '4.5M')
     """
-    for unit, letter in reversed(_COMPACT):
-        if unit <= abs(number) < unit * 1_000 - unit // 20:
-            tenths = _rounded(number, unit // 10)
-            return f"{tenths // 10}.{tenths % 10}{letter}".replace(".0", "")
+    if abs(number) < _COMPACT[0][0]:
+        return f"{number:,}"
+    sign = "-" if number < 0 else ""
+    for unit, letter in _COMPACT:
+        tenths = _rounded(abs(number), unit // 10)
+        # What would be a thousand of a unit is one of the next.
+        if tenths < 10_000:
+            return f"{sign}{tenths // 10}.{tenths % 10}{letter}".replace(".0", "")
     return f"{number:,}"
 
 
@@ -178,6 +183,16 @@ def alert_badge(kind: str) -> tuple[str, str]:
     (('bad', 'throttled'), ('warn', 'source gap'))
     """
     return _ALERTS.get(kind, ("warn", kind.replace(".", " ").replace("_", " ")))
+
+
+def named(name: str) -> str:
+    """A name from outside within a sentence: cut where it is long, and apart from the sentence's own direction.
+
+    >>> named("acme") == "\u2068acme\u2069", len(named("x" * 300))
+    (True, 50)
+    """
+    cut = name if len(name) <= _NAME_CHARS else f"{name[: _NAME_CHARS - 1]}…"
+    return f"\u2068{cut}\u2069"
 
 
 FILTERS: dict[str, Callable[..., object]] = {

@@ -12,7 +12,10 @@ _LEAST_PERMILLE = 6
 
 
 class Piece(NamedTuple):
-    """A rectangle: where and how wide in per cent, in which row, in which colour (0: several agents as one)."""
+    """A rectangle: where and how wide in per cent, in which row, in which colour (0: several agents as one).
+
+    `room` says where its text can be read: `wide` everywhere, `middle` on a wide screen, `thin` nowhere.
+    """
 
     x: str
     width: str
@@ -22,6 +25,7 @@ class Piece(NamedTuple):
     own: int
     inclusive: int
     colour: int
+    room: str
 
 
 class Icicle(NamedTuple):
@@ -46,7 +50,7 @@ def _laid(nodes: Sequence[Node], left: int, row: int, whole: int, colour: int = 
     for number, node in enumerate(wide):
         mine = colour or number % _COLOURS + 1
         x, width = _percent(left, whole), _percent(node.inclusive, whole)
-        yield Piece(x, width, row, node.role, node.path, node.own, node.inclusive, mine)
+        yield Piece(x, width, row, node.role, node.path, node.own, node.inclusive, mine, _room(node.inclusive, whole))
         if row + 1 < _DEPTH_MAX:
             yield from _laid(node.children, left, row + 1, whole, 0 if row == 0 and mine == _COLOURS else mine)
         left += node.inclusive
@@ -56,7 +60,12 @@ def _laid(nodes: Sequence[Node], left: int, row: int, whole: int, colour: int = 
         text = small[0].role if len(small) == 1 else f"{len(small)} more"
         path = small[0].path if len(small) == 1 else text
         x, width = _percent(left, whole), _percent(rest, whole)
-        yield Piece(x, width, row, text, path, sum(node.own for node in small), rest, 0)
+        yield Piece(x, width, row, text, path, sum(node.own for node in small), rest, 0, _room(rest, whole))
+
+
+def _room(part: int, whole: int) -> str:
+    permille = part * 1000 // whole
+    return "wide" if permille >= 250 else "middle" if permille >= 70 else "thin"
 
 
 def _percent(part: int, whole: int) -> str:

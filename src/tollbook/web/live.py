@@ -12,7 +12,9 @@ from tollbook.web.refusing import Refusal
 from tollbook.web.session import PageRequest, Viewer, viewer_by_key, viewer_of
 from tollbook.web.site import Site
 
-_LOOK_S = 1.0
+_LOOK_S = 0.75
+_ANYWAY_S = 10.0
+"""Forecasts, rates and what waits move with the clock, also where nothing is booked."""
 _REST = 2.0
 """Looks take a third of the time at most: each is followed by a pause of at least this many times its length."""
 _COMMENT_S = 10.0
@@ -26,8 +28,9 @@ Render = Callable[[], Awaitable[Regions]]
 class Hub:
     """Everybody who looks at a live page of this process."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, *, anyway_s: float = _ANYWAY_S) -> None:
         self._site = site
+        self._anyway_s = anyway_s
         self._open: dict[object, _Seen] = {}
         self._viewers = 0
 
@@ -83,14 +86,21 @@ class Hub:
             del self._open[key]
 
     async def _look_on(self, seen: "_Seen", render: Render) -> None:
-        clock = self._site.clock
+        clock, site = self._site.clock, self._site
+        known: object = None
+        looked_at = clock.monotonic()
         while seen.viewers > 0:
             began = clock.monotonic()
             try:
+                pulse = await site.fleet.pulse()
+                if pulse == known and began - looked_at < self._anyway_s:
+                    await clock.pause(_LOOK_S)
+                    continue
                 regions: Regions | None = await render()
+                known, looked_at = pulse, began
             except (StoreError, Refusal) as trouble:
-                self._site.telemetry.record(StoreTrouble("postgres", "open pages are told later", str(trouble)))
-                regions = None
+                site.telemetry.record(StoreTrouble("postgres", "open pages are told later", str(trouble)))
+                regions, known = None, None
             if regions != seen.regions or seen.count == 0:
                 async with seen.changed:
                     seen.regions, seen.count = regions, seen.count + 1

@@ -24,6 +24,8 @@ def booked(world: World) -> World:
         event("globex", reasoning=7, call_id="c"),
     )
     world.follow_limits()
+    for partition in world.drains:
+        world.run(world.views.fold(partition, 100))
     return world
 
 
@@ -91,7 +93,11 @@ SQL_CORRUPTIONS: dict[str, tuple[str, set[str]]] = {
         " FROM daily_spend LIMIT 1",
         {"daily_spend"},
     ),
-    "hour's total": ("UPDATE rollup_hour SET cache_read = 0 WHERE cache_read > 0", {"rollup_hour"}),
+    "hour's total": ("UPDATE rollup_hour SET cache_read = 0 WHERE cache_read > 0", {"rollup_hour", "rollup_day"}),
+    "day's rollup": ("UPDATE rollup_day SET calls = calls + 1 WHERE tenant = 'globex'", {"rollup_day"}),
+    "month's rollup": ("DELETE FROM rollup_month WHERE tenant = 'globex'", {"rollup_day"}),
+    "everyone's hour": ("UPDATE rollup_fleet_hour SET unpriced_nanos = unpriced_nanos + 1", {"rollup_day"}),
+    "cursor": ("UPDATE rollup_cursor SET version = version - 1 WHERE version > 0", {"rollup_day"}),
     "run's total": ("UPDATE run_total SET cost_nanos = 0 WHERE agent = 'planner/researcher#1'", {"run_total"}),
     "run's time": ("UPDATE run_total SET last_ts = last_ts + interval '1 s'", {"run_total"}),
     "price gone": ("DELETE FROM price", {"price"}),

@@ -25,7 +25,7 @@ PAGES = (
     PageRow("/runs?tenant={tenant}", of_one=True),
     PageRow("/entries?tenant={tenant}", of_one=True),
     PageRow("/budgets?tenant={tenant}", of_one=True),
-    PageRow("/budgets/edit?id=daily&tenant={tenant}", of_one=True),
+    PageRow("/budgets/edit?tenant={tenant}", of_one=True),
     PageRow("/changes?tenant={tenant}", of_one=True, role="admin"),
     PageRow("/prices?model=m-1&tenant={tenant}", of_one=True),
     PageRow("/keys", role="admin"),

@@ -7,6 +7,7 @@ from litestar import get, post
 
 from tollbook.domain.budget import Action, Fail, Mode
 from tollbook.domain.meter import ScopeKind, WindowKind
+from tollbook.domain.money import nanos_from_usd
 from tollbook.domain.terms import Terms
 from tollbook.views.asking import own_tenant
 from tollbook.views.budgets import Budget, listed, one, put, remove, revisions
@@ -15,6 +16,7 @@ from tollbook.web.access import SiteGiven, Who, admin, changed, signed_in
 from tollbook.web.answering import Sheet, View, answered
 from tollbook.web.asked import asked
 from tollbook.web.changing import Intent, asked_first, back_to
+from tollbook.web.figures import money
 from tollbook.web.session import Answer, PageRequest, Viewer
 from tollbook.web.site import Site
 
@@ -24,6 +26,13 @@ _COLUMNS = (
     *("id", "tenant", "scope", "match", "window", "limit_usd", "limit_tokens", "limit_calls", "action", "degrade_to"),
     *("mode", "fail", "expires_at", "version", "updated_at", "updated_by"),
 )
+_NEW = dict.fromkeys(("match", "limit", "degrade_to", "mode", "fail", "expires_at"), "") | {
+    "scope": "tenant",
+    "window": "month",
+    "unit": "usd",
+    "thresholds": "50, 80, 100",
+    "action": "throttle",
+}
 _UNITS = ("usd", "tokens", "calls")
 
 
@@ -40,7 +49,6 @@ async def budgets(request: PageRequest, site: SiteGiven, viewer: Who) -> Answer:
             "page": page,
             "tenant": tenant,
             "first": asked(request, "cursor") is not None,
-            "may_change": lambda row: _may_change(viewer, row.tenant),
         }
         return View("budgets.html", "Budgets", page, sheet, shown)
 
@@ -70,7 +78,7 @@ async def edit_budget(request: PageRequest, site: SiteGiven, viewer: Who) -> Ans
             "tenant": found.tenant if found else own_tenant(viewer.principal, tenant),
             "history": history.rows if history else [],
             "may_change": _may_change(viewer, own_tenant(viewer.principal, tenant)),
-            "fields": _fields(found),
+            "fields": _fields(found) or _NEW,
             "choices": _choices(),
             "limit_text": limit_text,
         }
@@ -130,7 +138,7 @@ async def remove_budget(request: PageRequest, site: SiteGiven, viewer: Who) -> A
 def limit_text(row: Budget | Terms) -> str:
     """A limit in its unit."""
     if row.limit_usd is not None:
-        return f"${row.limit_usd}"
+        return money(nanos_from_usd(row.limit_usd))
     return f"{row.limit_tokens:,} tokens" if row.limit_tokens is not None else f"{row.limit_calls or 0:,} calls"
 
 
@@ -201,7 +209,7 @@ def _written(row: Budget | Terms, unit: str) -> dict[str, str]:
         "scope": str(row.scope),
         "match": row.match,
         "window": str(row.window),
-        "limit": str(getattr(row, f"limit_{unit}")),
+        "limit": _short(str(getattr(row, f"limit_{unit}"))),
         "unit": unit,
         "thresholds": ", ".join(map(str, row.thresholds)),
         "action": str(row.action),
@@ -210,6 +218,10 @@ def _written(row: Budget | Terms, unit: str) -> dict[str, str]:
         "fail": str(row.fail or ""),
         "expires_at": str(row.expires_at or ""),
     }
+
+
+def _short(amount: str) -> str:
+    return amount.rstrip("0").rstrip(".") if "." in amount else amount
 
 
 def _choices() -> dict[str, list[tuple[str, str]]]:

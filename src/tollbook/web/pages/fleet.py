@@ -14,7 +14,7 @@ from tollbook.views.tenants import TenantLine
 from tollbook.web.access import SiteGiven, Who, signed_in
 from tollbook.web.answering import Sheet, View, answered
 from tollbook.web.charting import begun, days_chart, today_chart
-from tollbook.web.figures import clock_text, count, lasted, money
+from tollbook.web.figures import clock_text, count, lasted, money, named
 from tollbook.web.naming import segment
 from tollbook.web.session import Answer, PageRequest, Viewer
 from tollbook.web.site import Site
@@ -100,10 +100,10 @@ def notices(fleet: Fleet) -> Iterator[Notice]:
         if line.forecast.limit_at is None or line.throttled:
             continue
         at = clock_text(line.forecast.limit_at, line.zone)
-        text = f"{line.tenant} reaches its {money(line.limit or 0)} a day at {at} ({line.zone}) at this pace."
+        text = f"{named(line.tenant)} reaches its {money(line.limit or 0)} a day at {at} ({line.zone}) at this pace."
         yield Notice("warn", "limit ahead", text, f"/tenants/{segment(line.tenant)}")
     if fleet.unpriced:
-        names = ", ".join(str(one.model) for one in fleet.unpriced[:_NAMED_MAX])
+        names = ", ".join(named(one.model or "") for one in fleet.unpriced[:_NAMED_MAX])
         more = f" and {len(fleet.unpriced) - _NAMED_MAX} more" if len(fleet.unpriced) > _NAMED_MAX else ""
         unpriced = money(sum(one.unpriced_nanos for one in fleet.unpriced))
         yield Notice("warn", "no price", f"{names}{more}: {unpriced} of today is counted at the ceiling.", "#models")
@@ -112,9 +112,11 @@ def notices(fleet: Fleet) -> Iterator[Notice]:
 def _throttled(fleet: Fleet) -> Iterator[Notice]:
     for one in fleet.throttled[:_NAMED_MAX]:
         parts = parts_of(one.meter)
-        what = one.tenant if parts.scope is ScopeKind.TENANT else f"{parts.scope.value} {parts.value} of {one.tenant}"
+        what = named(one.tenant)
+        if parts.scope is not ScopeKind.TENANT:
+            what = f"{parts.scope.value} {named(parts.value)} of {what}"
         until = "" if one.ends_at is None else f" until {clock_text(one.ends_at)} UTC"
-        text = f"{what} has spent its budget {one.budget_id} and is refused{until}."
+        text = f"{what} has spent its budget {named(one.budget_id)} and is refused{until}."
         yield Notice("bad", "throttled", text, f"/tenants/{segment(one.tenant)}")
     if len(fleet.throttled) > _NAMED_MAX:
         text = f"{count(len(fleet.throttled) - _NAMED_MAX)} more budgets refuse."

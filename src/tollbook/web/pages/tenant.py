@@ -24,7 +24,7 @@ from tollbook.web.session import Answer, PageRequest
 _STEPS = (("hour", "Hours"), ("day", "Days"), ("month", "Months"))
 _SPLITS = (("agent", "by agent"), ("model", "by model"))
 _SPANS = {"hour": "yesterday and today", "day": "the last 30 days", "month": "the last 12 months"}
-_AGENTS_SHOWN = 40
+_AGENTS_SHOWN = 20
 
 
 class PartFacts(msgspec.Struct, frozen=True):

@@ -79,9 +79,12 @@
     const kind = figure.dataset.chart;
     const unit = format[figure.dataset.unit] || whole;
     const stack = kind === "stack";
+    // The height of a chart in which there is nothing: a dollar, or a call.
+    const nothing = unit === dollars ? NANOS : 1;
     const colour = (n) => {
       if (table.roles[n] === "limit") return css("--bad");
-      if (table.roles[n] === "forecast" || table.roles[n] === "before") return css("--soft");
+      if (table.roles[n] === "forecast") return css("--c1");
+      if (table.roles[n] === "before") return css("--c8");
       return table.roles[n] === "rest" ? css("--c-rest") : css(`--c${(n % COLOURS) + 1}`);
     };
     const heights = stack ? stacked(table.columns) : table.columns;
@@ -128,7 +131,7 @@
       cursor: { y: false, points: { show: !stack }, drag: { x: false, y: false } },
       scales: {
         x: { time: false, range: (_, min, max) => [min - 0.6, max + 0.6] },
-        y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.08 : 1] },
+        y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.08 : nothing] },
       },
       axes: [
         {
