@@ -16,6 +16,7 @@ from bench import (
     scale,
     sdk,
     single_ingest,
+    statement,
     throttle_latency,
     views,
     wrap,
@@ -36,6 +37,7 @@ MODULES: tuple[ModuleType, ...] = (
     otlp_ingest,
     sdk,
     views,
+    statement,
     wrap,
 )
 

@@ -281,8 +281,9 @@ async def test_unsealed_tenants_are_found_in_pages(case: StatementCase) -> None:
 
 
 async def test_lines_are_read_by_indexes(case: StatementCase) -> None:
-    """A statement reads the days it is about, not what the tenant ever had."""
-    await case.book(event(nanos=1))
+    """A statement reads the tenant's days that it is about, not what others have, nor what the tenant ever had."""
+    await case.book(event(nanos=1), *(event(f"t{n % 200}", 1) for n in range(2_000)))
+    await case.execute("ANALYZE entry, daily_spend, rollup_hour")
     async with case.pool.acquire() as connection, connection.transaction():
         await connection.execute("SET LOCAL enable_seqscan = off")
         plan = await connection.fetch(

@@ -11,6 +11,9 @@ import typer.main
 from tests.docs.pages import Found, shell_lines, spans
 from tests.docs.tables import DOCS
 from tollbook.cli.app import build
+from tollbook.cli.main import AWAY, MENDABLE, REFUSED
+from tollbook.cli.tail import INTERRUPTED
+from tollbook.cli.verify import BUSY
 
 COMMAND = re.compile(r"^(?:\$ )?(?:[A-Z_]+=\S* )*tollbook(?= |$)")
 
@@ -23,6 +26,7 @@ WITHOUT_JSON = {
     "migrate": "its exit code is its answer",
     "demo": "is a show for people",
     "mcp": "speaks a protocol of its own until its client hangs up",
+    "period open": "refuses, whatever is asked",
     "source test": "prints events, one document a line, whatever is asked",
 }
 
@@ -113,3 +117,9 @@ def test_every_command_that_answers_answers_in_json_too(path: str) -> None:
     command, _ = _resolve(path.split())
     has_json = any("--json" in parameter.opts for parameter in command.params)
     assert has_json != (path in WITHOUT_JSON), f"{path}: take `as_json: AsJson`, or say in WITHOUT_JSON why not"
+
+
+def test_every_exit_code_is_documented() -> None:
+    page = (DOCS / "cli.md").read_text().partition("\n## Exit codes\n")[2].partition("\n## ")[0]
+    listed = {int(code) for code in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)}
+    assert listed == {0, 1, MENDABLE, BUSY, AWAY, REFUSED, INTERRUPTED}

@@ -36,6 +36,8 @@ Life = Annotated[int, Meta(ge=TTL_MS_MIN, le=TTL_MS_MAX)]
 CallerId = Annotated[str, Meta(min_length=1, max_length=255)]
 TagKey = Annotated[str, Meta(min_length=1, max_length=_LIMITS.tag_key_chars_max)]
 TagValue = Annotated[str, Meta(max_length=_LIMITS.tag_value_chars_max)]
+ContextKey = Annotated[str, Meta(pattern=rf"\A[a-z][a-z0-9_]{{0,{_LIMITS.unit_chars_max - 1}}}\Z")]
+Context = Annotated[dict[ContextKey, Name], Meta(max_length=_LIMITS.units_max)]
 Tags = Annotated[dict[TagKey, TagValue], Meta(max_length=_LIMITS.tags_max)]
 
 
@@ -48,6 +50,7 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     run: Name | None = None
     provider: Name | None = None
     service_tier: Name | None = None
+    context: Context | None = None
     tags: Tags | None = None
     input_tokens: Count | None = None
     max_output_tokens: Count | None = None
@@ -68,6 +71,7 @@ class HoldBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             tags=self.tags or None,
             provider=self.provider,
             service_tier=self.service_tier,
+            context=self.context or None,
             input_tokens=self.input_tokens,
             max_output_tokens=self.max_output_tokens,
             min_output_tokens=self.min_output_tokens,
@@ -290,6 +294,8 @@ _UNIT_PARAMETER = {
 def _check_names(body: HoldBody) -> None:
     _check_text("id", body.id)
     _check_usual(body.agent, body.model, body.run, body.provider, body.service_tier)
+    for key, value in (body.context or {}).items():
+        _check_text(f"context.{key}", value)
     for key, value in (body.tags or {}).items():
         _check_text("tags", key)
         if value.strip():

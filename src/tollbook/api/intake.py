@@ -6,7 +6,7 @@ the ledger itself spends on an event.
 
 import asyncio
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 from urllib.parse import parse_qs
@@ -20,14 +20,14 @@ from tollbook.api.problems import REJECT_STATUS, Problem, unavailable
 from tollbook.api.refusing import problem_of, refuse
 from tollbook.api.services import Services
 from tollbook.domain.errors import JournalUnavailable, RequestError, StoreError
-from tollbook.domain.event import Event, Rejection
+from tollbook.domain.event import Rejection
 from tollbook.domain.identity import minted
 from tollbook.ingest.body import inflate
-from tollbook.ingest.decoded import Decoded
 from tollbook.ingest.native import decode
 from tollbook.ingest.origin import Origin, origin_of
 from tollbook.ingest.registry import Decode, events_dialect, webhook_dialect
 from tollbook.pipeline.accept import Ack
+from tollbook.pipeline.judging import judged
 from tollbook.pipeline.resolve import Sender
 from tollbook.ports.received import ReceivedRequest
 from tollbook.telemetry import Rejected, StoreTrouble, Unpriced
@@ -141,20 +141,11 @@ class IntakeApp:
         decoded = dialect(plain, text_of(headers, b"content-type"), services.limits)
         services.resolver.under(services.directory.tenancy, services.directory.budgets)
         now = services.clock.now()
-        resolved = services.resolver.resolve(decoded.events, decoded.indexes, sender, now)
-        rejections = decoded.rejections
-        if resolved.rejections:
-            refused = {rejection.index: rejection for rejection in reversed(resolved.rejections)}
-            if decoded.is_manifold:
-                # An item's events stand or fall together.
-                kept, indexes = _without(decoded, refused.keys())
-                resolved = services.resolver.resolve(kept, indexes, sender, now)
-            rejections = sorted([*rejections, *refused.values()], key=lambda rejection: rejection.index)
+        resolved, rejections, accepted = judged(services.resolver, decoded, sender, now)
         for rejection in rejections:
             services.telemetry.record(Rejected(1, rejection.code))
         for tenant, model in resolved.unpriced:
             services.telemetry.record(Unpriced(tenant, model))
-        accepted = decoded.items - decoded.ignored - len(rejections)
         if accepted:
             await services.intake.accept(resolved, ack)
         elif rejections:
@@ -182,12 +173,6 @@ def shown(taken: Taken) -> bytes:
     if taken.accepted == 1 and not taken.rejections:
         return _ONE_ACCEPTED
     return msgspec.json.encode({"accepted": taken.accepted, "rejected": taken.rejections})
-
-
-def _without(decoded: Decoded, refused: Collection[int]) -> tuple[list[Event], list[int]]:
-    indexes = decoded.indexes if decoded.indexes is not None else range(len(decoded.events))
-    kept = [(event, index) for event, index in zip(decoded.events, indexes, strict=True) if index not in refused]
-    return [event for event, _ in kept], [index for _, index in kept]
 
 
 def origin_for(scope: Scope, headers: Mapping[bytes, bytes], sender: Sender) -> Origin:

@@ -11,6 +11,7 @@ REJECT_STATUS: dict[str, int] = {
     RejectCode.TOO_DEEP: 400,
     RejectCode.TENANT_FORBIDDEN: 403,
     RejectCode.AGENT_FORBIDDEN: 403,
+    RejectCode.OBSERVER_FORBIDDEN: 403,
     RejectCode.BODY_TOO_LARGE: 413,
     RejectCode.BATCH_TOO_LARGE: 413,
     RejectCode.ENCODING_UNSUPPORTED: 415,

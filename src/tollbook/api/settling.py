@@ -75,7 +75,7 @@ def _default(fields: dict[str, msgspec.Raw], name: str, value: object) -> None:
 
 def _fill(fields: dict[str, msgspec.Raw], context: HoldContext) -> None:
     ask = context.ask
-    for name in ("agent", "model", "run", "provider", "service_tier", "tags"):
+    for name in ("agent", "model", "run", "provider", "service_tier", "context", "tags"):
         # A call that went to another model than the hold's says nothing of the provider's price for this one.
         _default(fields, name, getattr(ask, name))
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tollbook.domain.errors import ConfigError
-from tollbook.ingest.mapping import Mapping, MappingBook, mapping_of
+from tollbook.ingest.mapping import Mapping, MappingBook, Reading, mapping_of
 
 _FILES_MAX = 1_000
 _BYTES_MAX = 1 << 20
@@ -23,11 +23,11 @@ def load_mappings(directory: str) -> MappingBook:
     return MappingBook.of([load_mapping(path) for path in paths])
 
 
-def load_mapping(path: Path) -> Mapping:
+def load_mapping(path: Path, reading: Reading = Reading.PAYLOAD) -> Mapping:
     """One mapping; its name is that of the file unless it says another. Raises `ConfigError`."""
     try:
         if path.stat().st_size > _BYTES_MAX:
             raise ConfigError(f"mapping {path.name} is larger than {_BYTES_MAX} bytes")
-        return mapping_of(path.read_bytes(), path.stem, is_json=path.suffix == ".json")
+        return mapping_of(path.read_bytes(), path.stem, is_json=path.suffix == ".json", reading=reading)
     except OSError as error:
         raise ConfigError(f"mapping {path.name} cannot be read: {error}") from error

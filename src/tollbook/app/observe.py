@@ -3,7 +3,7 @@
 import logging
 import sys
 from collections.abc import Iterator
-from typing import assert_never
+from typing import TextIO, assert_never, cast
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -40,6 +40,16 @@ _BATCH_EVENTS = (1, 10, 100, 500, 1_000, 2_000, 5_000, 10_000, 20_000)
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
 
+class _StandardError:
+    """Standard error as it is at each moment: a progress bar stands in for it, so that lines go above the bar."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+
 def configure_logs(level: str, log_format: str) -> None:
     """Log lines as JSON, one a line on standard error, or as text for a terminal; those of libraries too."""
     as_text = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -63,7 +73,7 @@ def configure_logs(level: str, log_format: str) -> None:
     structlog.configure(
         processors=[*named, structlog.processors.format_exc_info, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", _StandardError())),
     )
 
 

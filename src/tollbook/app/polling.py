@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from tollbook.app.mappings import load_mappings
 from tollbook.app.prices import book_in_force, compiled_again
 from tollbook.app.wiring import World, ceiling_of
 from tollbook.domain.alert import Alert, AlertKind, crossing_of
@@ -31,6 +32,7 @@ async def polling(world: World) -> AsyncIterator[Poller]:
         book = await _book(world, store)
         await world.clock.pause(0 if book else _LOOK_S)
     resolver = world.resolver(book)
+    mappings = load_mappings(world.settings.mappings_dir)
 
     def current() -> Resolver:
         resolver.under(world.directory.tenancy, world.directory.budgets)
@@ -50,6 +52,7 @@ async def polling(world: World) -> AsyncIterator[Poller]:
             world.metrics,
             resolver=current,
             limits=world.intake_limits(),
+            mappings=mappings,
             gap=gap,
             by=f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}",
         )

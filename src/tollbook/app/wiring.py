@@ -35,6 +35,7 @@ from tollbook.journal.received import ValkeyReceivedLog
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ledger.alerts import PostgresAlerts
 from tollbook.ledger.audit import PostgresAudit
+from tollbook.ledger.bookings import PostgresBookings
 from tollbook.ledger.changes import PostgresChanges
 from tollbook.ledger.config import PostgresConfig
 from tollbook.ledger.finding import PostgresFinding
@@ -54,6 +55,7 @@ from tollbook.pipeline.directory import Directory
 from tollbook.pipeline.drain import Drain, DrainSettings
 from tollbook.pipeline.follow import Follower
 from tollbook.pipeline.rebuild import Rebuild, RebuildSettings
+from tollbook.pipeline.reconcile import Reconcile
 from tollbook.pipeline.reprice import Reprice
 from tollbook.pipeline.resolve import Resolver
 from tollbook.pipeline.traces import Traces, TraceSettings
@@ -217,6 +219,10 @@ class World:
     def reprice(self, book: PriceBook) -> Reprice:
         """The use case that prices entries anew; the world must be one that books."""
         return Reprice(PostgresRepricing(self.pool, self.queries), book, self.clock, limits=self.intake_limits())
+
+    def reconcile(self, book: PriceBook) -> Reconcile:
+        """The use case that lays a provider's report beside the ledger."""
+        return Reconcile(PostgresBookings(self.pool, self.queries), book)
 
     def statements(self) -> Statements:
         """The use case that makes statements."""

@@ -15,6 +15,7 @@ from tollbook.cli import (
     price,
     provision,
     rebuild,
+    reconcile,
     report,
     reprice,
     run,
@@ -49,13 +50,14 @@ def build() -> typer.Typer:
     app.command(epilog=verify.EXAMPLES)(verify.verify)
     app.command(epilog=rebuild.EXAMPLES)(rebuild.rebuild)
     app.command(epilog=reprice.EXAMPLES)(reprice.reprice)
+    app.command(epilog=reconcile.EXAMPLES)(reconcile.reconcile)
+    app.command(epilog=statement.EXAMPLES)(statement.statement)
+    app.add_typer(period.app, name="period")
     app.command(epilog=doctor.EXAMPLES)(doctor.doctor)
     app.command(epilog=top.EXAMPLES)(top.top)
     app.command(epilog=report.EXAMPLES)(report.report)
     app.command(epilog=tail.EXAMPLES)(tail.tail)
     app.command(epilog=run.EXAMPLES)(run.run)
-    app.command()(statement.statement)
-    app.add_typer(period.app, name="period")
     app.command(epilog=mcp.EXAMPLES)(mcp.mcp)
     app.add_typer(key.app, name="key")
     app.add_typer(webhook.app, name="webhook")

@@ -8,6 +8,7 @@ import typer
 from rich.progress import DownloadColumn, TextColumn
 
 from tollbook.app.importing import Job, inputs, run_import, transcripts
+from tollbook.app.mappings import load_mapping
 from tollbook.cli.examples import examples
 from tollbook.cli.output import AsJson, answer
 from tollbook.cli.progress import note, progress_bar
@@ -17,9 +18,10 @@ from tollbook.imports.pages import Form, files_below, form_of
 from tollbook.ingest.exports.codex import Codex
 from tollbook.ingest.exports.found import Bounds, Export, Refused
 from tollbook.ingest.exports.langfuse import Langfuse
-from tollbook.ingest.exports.mapping import Mapped, Native, mapping_of
+from tollbook.ingest.exports.mapping import Mapped, Native
 from tollbook.ingest.exports.openmeter import OpenMeter
 from tollbook.ingest.exports.spend_logs import SpendLogs
+from tollbook.ingest.mapping import Reading
 from tollbook.pipeline.importing import Page, Told
 
 app = typer.Typer(
@@ -167,10 +169,7 @@ def any_file(
 def _by(bounds: Bounds, mapping: Path | None, *, columns: bool) -> Export:
     if mapping is None:
         return Native(bounds)
-    try:
-        return Mapped(bounds, mapping_of(mapping.read_text(encoding="utf-8")), columns=columns)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{mapping} cannot be read: {error}") from error
+    return Mapped(bounds, load_mapping(mapping, Reading.TABLE if columns else Reading.ROW))
 
 
 def _bounds(kind: str, tenant: str | None, source: str | None, agent: str | None) -> Bounds:

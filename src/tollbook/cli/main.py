@@ -1,5 +1,6 @@
 """The `tollbook` command."""
 
+import io
 import sys
 
 from tollbook.app.config import share_metrics
@@ -13,6 +14,8 @@ AWAY = 4
 """A store or the server does not answer: the same command may succeed later."""
 REFUSED = 5
 """The server refuses the key."""
+_STORES = ": is `tollbook up` running, are TOLLBOOK_POSTGRES_URL and TOLLBOOK_VALKEY_URL right?"
+_HINTS = {"journal_unavailable": _STORES, "ledger_unavailable": _STORES}
 _REFUSALS = frozenset({"server_refused", "gate_refused"})
 
 
@@ -22,6 +25,10 @@ def main() -> None:
     docs/cli.md lists the codes.
     """
     share_metrics()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Where a terminal's encoding has no such character, a name is shown by its number, and nothing fails.
+            stream.reconfigure(errors="backslashreplace")
     try:
         from tollbook.cli.app import build  # noqa: PLC0415 - the bare install brings the SDK alone
         from tollbook.terminal.names import safe  # noqa: PLC0415 - as above
@@ -31,7 +38,7 @@ def main() -> None:
         # Named here, so that `python -m` and every script complete and explain themselves alike.
         build()(prog_name="tollbook")
     except TollbookError as error:
-        print(f"tollbook: {safe(str(error))}", file=sys.stderr)
+        print(f"tollbook: {safe(str(error))}{_HINTS.get(error.code, '')}", file=sys.stderr)
         sys.exit(exit_code(error))
 
 

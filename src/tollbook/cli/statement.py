@@ -5,10 +5,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 
 from tollbook.app.wiring import World
+from tollbook.cli.examples import examples
+from tollbook.cli.output import AsJson, say
+from tollbook.cli.server import complete_tenant
 from tollbook.cli.stores import Data, run, tenant_named
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.period import Period
@@ -19,6 +21,12 @@ from tollbook.statements.plain import statement_text
 from tollbook.statements.sheet import statement_csv
 from tollbook.statements.statement import Statement
 from tollbook.statements.wire import shown
+from tollbook.terminal.names import json_text
+
+EXAMPLES = examples(
+    "tollbook statement acme 2026-11",
+    "tollbook statement acme 2026-11 -o acme.pdf --markup-percent 12.5",
+)
 
 
 class Form(StrEnum):
@@ -32,7 +40,7 @@ class Form(StrEnum):
 
 
 def statement(
-    tenant: Annotated[str, typer.Argument(help="Whose statement.")],
+    tenant: Annotated[str, typer.Argument(help="Whose statement.", autocompletion=complete_tenant)],
     period: Annotated[str, typer.Argument(help="A month of the tenant's days, such as 2026-11.")],
     *,
     data: Data = None,
@@ -51,17 +59,19 @@ def statement(
         typer.Option("--note", help="A line below the total, such as a rate of exchange.", show_default=False),
     ] = None,
     paper: Annotated[Paper, typer.Option("--paper", help="The sheet that a PDF is set for.")] = Paper.A4,
+    as_json: AsJson = False,
 ) -> None:
-    """Print or write what a tenant is billed for a month: lines by agent, model and rate card, and corrections.
-
-    tollbook statement acme 2026-11 -o acme.pdf --markup-percent 12.5
-    """
-    form = _form(form, output)
+    """Print or write what a tenant is billed for a month: lines by agent, model and rate card, and corrections."""
+    if as_json and form is not None:
+        raise ConfigError("--json says the format already")
+    form = Form.JSON if as_json else _form(form, output)
     whose, which, terms = tenant_named(tenant), period_named(period), Terms(markup, note)
     found = run(data, lambda world: _statement(world, whose, which, terms))
     content = _rendered(found, form, paper)
     if output is None:
-        print(content.decode().rstrip("\n"))
+        text = content.decode().rstrip("\n")
+        # Another program reads the other forms: they stay as they are.
+        say(text) if form is Form.TEXT else print(text)
         return
     output.write_bytes(content)
     print(f"{output}: {form.value}, {len(content):,} bytes", file=sys.stderr)
@@ -95,7 +105,7 @@ def _rendered(found: Statement, form: Form, paper: Paper) -> bytes:
         case Form.TEXT:
             return statement_text(found).encode()
         case Form.JSON:
-            return msgspec.json.format(msgspec.json.encode(shown(found)), indent=2)
+            return json_text(shown(found)).encode()
         case Form.CSV:
             return statement_csv(found).encode()
         case Form.HTML:

@@ -23,7 +23,7 @@ EXAMPLES = examples(
     "tollbook tail --tenant acme --agent planner/researcher --min-usd 0.10",
     "tollbook tail --json --cursor-file seen.cursor --no-follow",
 )
-_INTERRUPTED = 130
+INTERRUPTED = 130
 
 
 def tail(  # noqa: PLR0913 - the filters of `/v1/entries`, one option each
@@ -66,7 +66,7 @@ def tail(  # noqa: PLR0913 - the filters of `/v1/entries`, one option each
             follower = Follower(reader, filters, pause=time.sleep, told=lambda why: note(f"tollbook: {why}"))
             _print_all(follower, lines, cursor_file, follow=follow, as_json=as_json)
     except KeyboardInterrupt:
-        raise typer.Exit(_INTERRUPTED) from None
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def _print_all(follower: Follower, lines: int, cursor_file: Path | None, *, follow: bool, as_json: bool) -> None:

@@ -24,15 +24,18 @@ from tollbook.domain.budget import Mode
 from tollbook.domain.decision import Decision, Held, Verdict
 from tollbook.domain.errors import BudgetExceeded, ConfigError
 from tollbook.domain.event import Observer
+from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.meter import Attribution
 from tollbook.domain.usage import Usage
 from tollbook.usage import UsageRead, read
+from tollbook.usage.outcome import fitting
 
 _LOG = logging.getLogger("tollbook.call")
 _STEP_TOKENS = 1_024
 """What a lease grants a call that names no bound, as the server does."""
 _NEVER_CONNECTED = frozenset({"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror", "PoolTimeout"})
 _ESTIMATED = {"estimated": "true"}
+_CONTEXT_CHARS_MAX = IntakeLimits().name_chars_max
 
 
 class CallOptions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -40,6 +43,7 @@ class CallOptions(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     provider: str | None = None
     service_tier: str | None = None
+    context: Mapping[str, str] | None = None
     tags: Mapping[str, str] | None = None
     amount_usd: str | None = None
     mode: Mode | None = None
@@ -187,7 +191,13 @@ class CallState:
         self._reported(event)
         for other in found.others:
             # Another model's part of the same answer: a call of its own, outside the hold.
-            self._put(self._event(other, hold=None, model=other.model or event.model), durable)
+            named = {
+                "provider": other.provider or event.provider,
+                "service_tier": other.service_tier or event.service_tier,
+                "cost_usd": other.cost_usd,
+            }
+            part = msgspec.structs.replace(other, context=other.context or found.context)
+            self._put(self._event(part, hold=None, model=other.model or event.model, **named), durable)
         return event.id
 
     def _event(self, found: UsageRead, *, hold: str | None, model: str, **named: str | None) -> HeldEvent:
@@ -211,7 +221,10 @@ class CallState:
             hold=hold,
             observed=Observer.SDK,
             response_id=found.response_id,
+            request_id=found.request_id,
             estimated=found.estimated,
+            units=found.units,
+            context=fitting(found.context or self._options.context, _CONTEXT_CHARS_MAX),
             **named,
         )
 
@@ -250,6 +263,7 @@ class CallState:
             run=options.run or scope.run,
             provider=options.provider,
             service_tier=options.service_tier,
+            context=dict(options.context) if options.context else None,
             tags=tags,
             input_tokens=self.input_tokens,
             max_output_tokens=self.max_output_tokens,
@@ -299,6 +313,7 @@ class CallState:
             self.model,
             options.provider,
             options.service_tier,
+            tuple(sorted(options.context.items())) if options.context else (),
             tuple(sorted(tags.items())) if tags else (),
             None if mode is None else mode is Mode.STRICT,
         )

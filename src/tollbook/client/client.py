@@ -40,8 +40,8 @@ class Client(Front):
 
         Entering raises `BudgetExceeded` or `BudgetBusy` where the call may not be made, and `GateRefused` where the
         question is refused. `min_output_tokens` is what still helps where `max_output_tokens` does not fit.
-        Options: `provider`, `service_tier`, `tags`, `amount_usd` (decimal text), `mode` (`strict`, `expected`), `gate`
-        (`hold`, `lease`, `check`, `precheck`, `off`), `tenant`, `run`, `id`.
+        Options: `provider`, `service_tier`, `context`, `tags`, `amount_usd` (decimal text), `mode` (`strict`,
+        `expected`), `gate` (`hold`, `lease`, `check`, `precheck`, `off`), `tenant`, `run`, `id`.
         """
         if not options:
             return Call(

@@ -244,6 +244,7 @@ def _lease_ask(ask: CallAsk, calls: int, ttl_ms: int) -> CallAsk:
         run=ask.run,
         provider=ask.provider,
         service_tier=ask.service_tier,
+        context=ask.context,
         tags=ask.tags,
         input_tokens=ask.input_tokens,
         max_output_tokens=ask.max_output_tokens,

@@ -28,6 +28,7 @@ class LeaseKey(NamedTuple):
     model: str
     provider: str | None
     service_tier: str | None
+    context: tuple[tuple[str, str], ...]
     tags: tuple[tuple[str, str], ...]
     strict: bool | None
 

@@ -34,8 +34,11 @@ class HeldEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, g
     tags: Mapping[str, str] | None = None
     call_id: str | None = None
     cost_usd: str | None = None
+    units: Mapping[str, int] | None = None
+    context: Mapping[str, str] | None = None
     observed: Observer | None = None
     response_id: str | None = None
+    request_id: str | None = None
     estimated: bool = False
 
 

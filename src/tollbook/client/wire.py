@@ -19,6 +19,7 @@ class CallAsk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     run: str | None = None
     provider: str | None = None
     service_tier: str | None = None
+    context: dict[str, str] | None = None
     tags: dict[str, str] | None = None
     input_tokens: int | None = None
     max_output_tokens: int | None = None

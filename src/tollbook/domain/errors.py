@@ -68,6 +68,7 @@ class RejectCode(StrEnum):
     TOO_DEEP = "too_deep"
     TENANT_FORBIDDEN = "tenant_forbidden"
     AGENT_FORBIDDEN = "agent_forbidden"
+    OBSERVER_FORBIDDEN = "observer_forbidden"
     TS_FUTURE = "ts_future"
     TS_TOO_OLD = "ts_too_old"
     COST_OUT_OF_RANGE = "cost_out_of_range"

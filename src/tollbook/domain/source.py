@@ -76,6 +76,7 @@ class Stored(msgspec.Struct, frozen=True):
     id: str
     method: str = "POST"
     headers: dict[str, list[str]] = {}
+    query: str = ""
     body: str = ""
     received_at: str | None = None
 

@@ -21,6 +21,7 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     tags: dict[str, str] | None = None
     provider: str | None = None
     service_tier: str | None = None
+    context: dict[str, str] | None = None
     input_tokens: int | None = None
     max_output_tokens: int | None = None
     min_output_tokens: int | None = None

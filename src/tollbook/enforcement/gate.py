@@ -27,6 +27,7 @@ from tollbook.ports.clock import Clock
 from tollbook.ports.holds import BudgetsCopy, HoldAnswer, HoldCode, HoldRequest, Holds, HoldState, HoldView
 from tollbook.ports.prices import Prices
 from tollbook.ports.totals import Totals
+from tollbook.pricing.quote import TokenRates
 from tollbook.telemetry import Decided, StoreTrouble, Telemetry
 
 LEASE_SHARE = 8
@@ -302,12 +303,15 @@ class Gate:
         sizes = sizes_of(ask, step_tokens=self._settings.step_tokens, usual=usual)
         ends = asked.at + timedelta(milliseconds=ask.ttl_ms)
         price = CallPrice(
-            self._prices.rates(ask.provider, ask.model, ask.service_tier, asked.at, tenant=ask.tenant),
-            self._prices.rates(ask.provider, ask.model, ask.service_tier, ends, tenant=ask.tenant),
+            self._rates(ask, asked.at),
+            self._rates(ask, ends),
         )
         if asked.lease is not None:
             return plan_lease(asked.lease, sizes, price, checks, asked.yielded)
         return plan_call(ask, sizes, price, checks, asked.yielded)
+
+    def _rates(self, ask: Ask, at: datetime) -> TokenRates:
+        return self._prices.rates(ask.provider, ask.model, ask.service_tier, at, tenant=ask.tenant, context=ask.context)
 
     async def _repeated(self, partition: int, copy: TenantBudgets, answer: HoldAnswer, tenant: str) -> _Answered:
         """The answer of the first time: what was asked and held then, in the windows of then."""

@@ -135,8 +135,8 @@ class Pages:
             cut.end = piece.end
             if cut.full:
                 yield cut.page(None if file.whole else stream.place())
-        for found in self._export.end():
-            self._make(cut, found, 0, b"", cut.end)
+        for place, found in enumerate(self._export.end()):
+            self._make(cut, found, 0, _named_after(b"", cut.end, place))
         yield cut.page(stream.place())
 
     def _bare(self, file: Input, stream: Stream) -> Iterator[Page]:
@@ -149,7 +149,9 @@ class Pages:
                 if isinstance(event, ItemRefused):
                     cut.refused.append(Refused(run.numbers[at], event.code.value, event.detail))
                 else:
-                    cut.events.append(event if event.id is not None else _named(event, run.texts[at], run.ends[at]))
+                    cut.events.append(
+                        event if event.id is not None else _named(event, row_name(run.texts[at], run.ends[at]))
+                    )
             cut.end = stream.end
             yield cut.page(stream.place())
         if cut.end == stream.start:
@@ -164,18 +166,21 @@ class Pages:
 
     def _take(self, cut: "_Cut", piece: Piece, row: Row) -> None:
         try:
-            for found in self._export.rows(row):
-                self._make(cut, found, piece.number, piece.raw, piece.end)
+            for place, found in enumerate(self._export.rows(row)):
+                self._make(cut, found, piece.number, _named_after(piece.raw, piece.end, place))
         except ItemRefused as refused:
             cut.refused.append(Refused(piece.number, refused.code.value, refused.detail))
 
-    def _make(self, cut: "_Cut", found: Found, number: int, raw: bytes, end: int) -> None:
+    def _make(self, cut: "_Cut", found: Found, number: int, name: Callable[[], str]) -> None:
         try:
-            event = self._maker.event(found)
+            events = self._maker.events(found)
         except ItemRefused as refused:
             cut.refused.append(Refused(number, refused.code.value, refused.detail))
             return
-        cut.events.append(_named(event, raw, end))
+        cut.events.extend(
+            _named(event, name() + (f"#{place}" if place else "")) if event.id is None else event
+            for place, event in enumerate(events)
+        )
 
 
 class _Cut:
@@ -200,8 +205,13 @@ class _Cut:
         return page
 
 
-def _named(event: Event, raw: bytes, end: int) -> Event:
-    return event if event.id is not None else msgspec.structs.replace(event, id=row_name(raw, end))
+def _named(event: Event, name: str) -> Event:
+    return msgspec.structs.replace(event, id=name)
+
+
+def _named_after(raw: bytes, end: int, place: int) -> Callable[[], str]:
+    """The name of a row's call, for those without an id; the second call of a row is another one."""
+    return lambda: row_name(raw, end) + (f"/{place}" if place else "")
 
 
 def row_name(raw: bytes, end: int) -> str:

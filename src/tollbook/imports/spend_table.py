@@ -42,6 +42,6 @@ def _empty() -> Page:
 
 def _add(page: Page, row: Row, export: SpendLogs, maker: EventMaker) -> None:
     try:
-        page.events.extend(maker.event(found) for found in export.rows(row))
+        page.events.extend(event for found in export.rows(row) for event in maker.events(found))
     except ItemRefused as refused:
         page.refused.append(Refused(row.number, refused.code.value, refused.detail))

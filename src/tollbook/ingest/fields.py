@@ -249,6 +249,7 @@ class Judge:
             cost_usd=None if cost is ABSENT else cost_text(bytes(cost), self._limits),
             hold=wire.hold,
             units=wire.units,
+            context=wire.context,
             seen=seen_of(wire),
         )
 
@@ -301,6 +302,9 @@ def _check_texts(item: Wire | Direct) -> None:
     for text, field in optional:
         if text is not None:
             check_text(text, field)
+    if item.context is not None:
+        for text in item.context.values():
+            check_text(text, "context")
 
 
 def _check_observed(item: Wire | Observed) -> None:

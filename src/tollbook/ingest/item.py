@@ -127,6 +127,11 @@ class ItemReader:
                     f"must be an object of at most {limits.units_max} units by the price data's names, each a whole "
                     f"number from 0 to {limits.tokens_max}"
                 )
+            case Kind.CONTEXT:
+                return RejectCode.FIELD_INVALID, (
+                    f"must be an object of at most {limits.units_max} texts by the price data's names, such as "
+                    f"inference_geo, each of 1 to {limits.name_chars_max} characters"
+                )
             case Kind.OBSERVER:
                 named = ", ".join(observer.value for observer in Observer)
                 return RejectCode.FIELD_INVALID, f"must be one of {named}"

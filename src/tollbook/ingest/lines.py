@@ -9,7 +9,7 @@ from tollbook.domain.event import Event
 from tollbook.domain.limits import IntakeLimits
 from tollbook.ingest.item import ItemReader, reader_for
 from tollbook.ingest.refusal import ItemRefused
-from tollbook.ingest.text import is_plain, openings
+from tollbook.ingest.text import is_plain, openings, readable
 from tollbook.ingest.wire import NESTING_TYPED
 
 _T = TypeVar("_T")
@@ -24,12 +24,13 @@ def events_of(lines: Sequence[bytes], limits: IntakeLimits) -> list[Event | Item
     'item_not_object'
     """
     text = b"\n".join(lines)
-    if is_plain(text):
-        reader = reader_for(limits, plain=True)
-        found = _together(reader, text, len(lines))
-        if found is not None:
-            return found
-    return [_alone(line, limits) for line in lines]
+    plain = is_plain(text)
+    try:
+        found = _together(reader_for(limits, plain), text if plain else readable(text), len(lines))
+    except ItemRefused:
+        # Some line is no UTF-8.
+        found = None
+    return [_alone(line, limits) for line in lines] if found is None else found
 
 
 def _together(reader: ItemReader, text: bytes, lines: int) -> list[Event | ItemRefused] | None:
@@ -43,7 +44,7 @@ def _together(reader: ItemReader, text: bytes, lines: int) -> list[Event | ItemR
     wires = _decoded(reader.codec.one, text, lines)
     if wires is None:
         return None
-    known = sum([(wire.tags is not None) + (wire.units is not None) for wire in wires])
+    known = sum([(wire.tags is not None) + (wire.units is not None) + (wire.context is not None) for wire in wires])
     if openings(text) - lines - known > reader.limits.nesting_max - NESTING_TYPED:
         return None
     return [_judged(reader.judge.built, wire) for wire in wires]

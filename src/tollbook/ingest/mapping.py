@@ -1,12 +1,15 @@
-"""Any JSON by a mapping: a JMESPath expression for each field of an event. No code of a user's runs.
+"""Any JSON or table by a mapping: an expression or a column for each field of an event. No code of a user's runs.
 
 Source: the JMESPath specification, by the library of its authors. An expression can make its own input larger
 (`[@, @][]`, piped), so its evaluation has a bound.
 """
 
+import re
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from decimal import Decimal
+from enum import Enum
 from typing import Any
 
 import jmespath
@@ -21,7 +24,7 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.usage import Usage
 from tollbook.ingest.decoded import Decoded
 from tollbook.ingest.foreign import Fields, collect, items_of, whole_or_items
-from tollbook.ingest.observed import Maker, Observed
+from tollbook.ingest.observed import Maker, Observed, moment
 from tollbook.ingest.origin import Origin
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.wire import KINDS, Kind
@@ -32,10 +35,24 @@ EXPRESSION_CHARS_MAX = 1_000
 STEPS_MAX = 100_000
 """Of one item, over all expressions: nodes of expressions visited and elements of lists made. Some 50 ms."""
 
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
 _COUNTS = tuple(Usage.__struct_fields__)
 _FIELDS = frozenset(
     {"tenant", "agent", "model", "id", "source", "ts", "run", "provider", "service_tier", "call_id", "cost_usd", "hold"}
 ) | set(_COUNTS)
+
+
+class Reading(Enum):
+    """What a mapping is read on.
+
+    Of a payload that somebody posts, a time that is none is left out: it comes now. Of a row that a file has had for
+    long, it refuses the row. A table's expressions are names of columns.
+    """
+
+    PAYLOAD = "payload"
+    ROW = "row"
+    TABLE = "table"
 
 
 class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -59,7 +76,7 @@ class MappingFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Mapping:
     """A compiled mapping. Holds nothing of a payload."""
 
-    def __init__(self, written: MappingFile, name: str) -> None:
+    def __init__(self, written: MappingFile, name: str, reading: Reading = Reading.PAYLOAD) -> None:
         unknown = sorted((written.fields.keys() | written.constants.keys()) - _FIELDS)
         if unknown:
             raise ConfigError(f"mapping {name}: `{unknown[0]}` is no field of an event")
@@ -67,12 +84,16 @@ class Mapping:
             raise ConfigError(f"mapping {name}: it gives neither `usage` nor `input` and `output`")
         self.name = name
         self.source = written.source
+        self._reading = reading
+        table = reading is Reading.TABLE
         self._items, self._when, self._usage = (
-            None if text is None else _compiled(text, name) for text in (written.items, written.when, written.usage)
+            None if text is None else _finding(text, name, table=table)
+            for text in (written.items, written.when, written.usage)
         )
-        self._fields = {field: _compiled(text, name) for field, text in written.fields.items()}
-        self._tags = {tag: _compiled(text, name) for tag, text in written.tags.items()}
-        self._units = {unit: _compiled(text, name) for unit, text in written.units.items()}
+        self._fields, self._tags, self._units = (
+            {key: _finding(text, name, table=table) for key, text in written_of.items()}
+            for written_of in (written.fields, written.tags, written.units)
+        )
         self._constants = written.constants
 
     def decode(self, body: bytes, media_type: str | None, limits: IntakeLimits, *, origin: Origin) -> Decoded:
@@ -89,19 +110,22 @@ class Mapping:
         self, item: Fields, limits: IntakeLimits, origin: Origin, *, index: int, alone: bool = True
     ) -> list[Event]:
         """The events of one payload; none where `when` says that nothing of it counts. Raises `ItemRefused`."""
+        calls = self.observed(item, limits)
+        maker = Maker(limits, origin, alone=alone and len(calls) == 1)
+        return [event for call in calls for event in maker.events(call, index)]
+
+    def observed(self, item: Fields, limits: IntakeLimits) -> list[Observed]:
+        """The calls of one payload or row, as they are read. Raises `ItemRefused`."""
         bounded = _Bounded()
         calls = self._calls(item, bounded, limits)
-        maker = Maker(limits, origin, alone=alone and len(calls) == 1)
-        made: list[Event] = []
-        for call in calls:
-            if self._when is None or bounded.truth(self._when, call):
-                made += maker.events(self._observed(call, bounded), index)
-        return made
+        return [
+            self._observed(call, bounded) for call in calls if self._when is None or _is_true(self._when(bounded, call))
+        ]
 
     def _calls(self, item: Fields, bounded: "_Bounded", limits: IntakeLimits) -> Sequence[Any]:
         if self._items is None:
             return [item]
-        calls = bounded.value(self._items, item)
+        calls = self._items(bounded, item)
         if calls is None:
             return []
         calls = calls if isinstance(calls, list) else [calls]
@@ -111,8 +135,8 @@ class Mapping:
 
     def _observed(self, call: Any, bounded: "_Bounded") -> Observed:
         said: dict[str, Any] = dict(self._constants)
-        for field, expression in self._fields.items():
-            value = _fitting(field, bounded.value(expression, call))
+        for field, find in self._fields.items():
+            value = _fitting(field, find(bounded, call), self._reading)
             if value is not None:
                 said[field] = value
         found = self._found(call, bounded, said)
@@ -127,12 +151,12 @@ class Mapping:
         )
 
     def _tagged(self, call: Any, bounded: "_Bounded") -> Iterator[tuple[str, Any]]:
-        for tag, expression in self._tags.items():
-            value = bounded.value(expression, call)
+        for tag, find in self._tags.items():
+            value = find(bounded, call)
             yield tag, value if not isinstance(value, (dict, list)) else None
 
     def _found(self, call: Any, bounded: "_Bounded", said: Fields) -> UsageRead:
-        found = None if self._usage is None else read(bounded.value(self._usage, call))
+        found = None if self._usage is None else read(self._usage(bounded, call))
         counts = {} if found is None else msgspec.structs.asdict(found.usage)
         counts |= {name: said[name] for name in _COUNTS if name in said}
         missing = [f"`{name}`" for name in ("input", "output") if counts.get(name) is None]
@@ -141,7 +165,7 @@ class Mapping:
         for name, value in counts.items():
             if isinstance(value, bool) or not isinstance(value, int):
                 raise ItemRefused(RejectCode.FIELD_INVALID, f"`{name}` must be a whole number of tokens")
-        units = {unit: count({"n": bounded.value(path, call)}, "n") for unit, path in self._units.items()}
+        units = {unit: count({"n": _number(find(bounded, call))}, "n") for unit, find in self._units.items()}
         units = {unit: amount for unit, amount in units.items() if amount} | ((found and found.units) or {})
         used = Usage(**counts)
         if found is None:
@@ -149,37 +173,66 @@ class Mapping:
         return msgspec.structs.replace(found, usage=used, units=units or None)
 
 
-def _fitting(field: str, value: Any) -> Any:
-    """What an expression found, in the form of the field; empty text is nothing."""
-    if value is None or value == "":
+def _is_true(value: Any) -> bool:
+    """Whether JMESPath takes it for true."""
+    return not (value is None or value is False or value in ("", [], {}))
+
+
+def _fitting(field: str, value: Any, reading: Reading) -> Any:
+    """What was found, in the form of the field. Empty text is nothing, and so is what tables write for a gap."""
+    if value is None or value == "" or value != value:  # noqa: PLR0124 - not a number
         return None
     match KINDS[field]:
         case Kind.COUNT:
-            return _whole(value)
+            return _number(value)
         case Kind.COST:
             amount = None if isinstance(value, bool) else decimal({"n": value}, "n")
             if amount is None:
                 raise ItemRefused(RejectCode.FIELD_INVALID, "`cost_usd` must be an amount of dollars")
             return decimal_text(amount)
         case Kind.MOMENT:
-            return value
+            at = _moment(value)
+            if at is None and reading is not Reading.PAYLOAD:
+                raise ItemRefused(RejectCode.FIELD_INVALID, f"`{field}` is no time")
+            return at
         case _:
             if isinstance(value, (dict, list, bool)):
                 raise ItemRefused(RejectCode.FIELD_INVALID, f"`{field}` must be text")
             return str(value)
 
 
-def _whole(value: Any) -> Any:
-    """A count that may be written as text or with a point, as webhooks do."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _DIGITS_MAX:
-        return int(value)
+def _number(value: Any) -> Any:
+    """A count that may be written as text or with a point, as webhooks and tables do."""
+    if isinstance(value, str) and _COUNT.fullmatch(value):
+        return int(value.partition(".")[0])
     if isinstance(value, (float, Decimal)):
         whole = count({"n": value}, "n")
         return whole if whole == value else value
     return value
 
 
-_DIGITS_MAX = 18
+_COUNT = re.compile(r"[0-9]{1,18}(?:\.0*)?", re.ASCII)
+
+
+def _moment(value: Any) -> Any:
+    """A time in a form that every reader of times takes; None where it is none. Without an offset it is UTC."""
+    if isinstance(value, datetime):
+        return (value if value.tzinfo else value.replace(tzinfo=UTC)).isoformat()
+    if isinstance(value, str):
+        try:
+            return _moment(datetime.fromisoformat(value))
+        except ValueError:
+            pass
+        try:
+            number = Decimal(value)
+        except ArithmeticError:
+            return moment(value)
+        return moment(number) if number.is_finite() else None
+    return moment(value)
+
+
+Find = Callable[["_Bounded", Any], Any]
+"""Finds something in a call."""
 
 
 class _Bounded(TreeInterpreter):
@@ -201,11 +254,6 @@ class _Bounded(TreeInterpreter):
             raise ItemRefused(
                 RejectCode.FIELD_INVALID, f"an expression of the mapping does not fit: {_short(error)}"
             ) from error
-
-    def truth(self, expression: ParsedResult, call: Any) -> bool:
-        """Whether an expression finds what JMESPath takes for true."""
-        value = self.value(expression, call)
-        return not (value is None or value is False or value in ("", [], {}))
 
     def visit(self, node: Any, *args: Any, **kwargs: Any) -> Any:
         """Visit a node and pay for it."""
@@ -238,23 +286,31 @@ def _short(error: Exception) -> str:
     return type(error).__name__
 
 
-def _compiled(text: str, name: str) -> ParsedResult:
+def _finding(text: str, name: str, *, table: bool) -> Find:
+    """How something is found: by the name of a column, or by an expression; a bare name needs no search."""
     if len(text) > EXPRESSION_CHARS_MAX:
         raise ConfigError(f"mapping {name}: an expression is longer than {EXPRESSION_CHARS_MAX} characters")
+    if table or _NAME.fullmatch(text):
+        return lambda _, call: call.get(text) if isinstance(call, dict) else None
+    expression = _compiled(text, name)
+    return lambda bounded, call: bounded.value(expression, call)
+
+
+def _compiled(text: str, name: str) -> ParsedResult:
     try:
         return jmespath.compile(text)
     except (JMESPathError, RecursionError) as error:
         raise ConfigError(f"mapping {name}: {text!r} is no JMESPath expression: {error}") from error
 
 
-def mapping_of(text: bytes, name: str, *, is_json: bool) -> Mapping:
+def mapping_of(text: bytes, name: str, *, is_json: bool, reading: Reading = Reading.PAYLOAD) -> Mapping:
     """The mapping that a file's text describes, as TOML or JSON. Raises `ConfigError`."""
     try:
         plain = msgspec.json.decode(text) if is_json else tomllib.loads(text.decode())
         written = msgspec.convert(plain, MappingFile)
     except (msgspec.MsgspecError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"mapping {name}: {error}") from error
-    return Mapping(written, written.name or name)
+    return Mapping(written, written.name or name, reading)
 
 
 class MappingBook(msgspec.Struct, frozen=True):

@@ -113,9 +113,9 @@ def _array(reader: ItemReader, body: bytes) -> Decoded:
 def _wires(reader: ItemReader, text: bytes) -> Decoded:
     wires = reader.codec.many.decode(text)
     require_batch(len(wires), reader.limits)
-    # An array, its items, their tags and units open one bracket each. Only unknown fields can be deep, and one of
-    # them is deep only by that many brackets more.
-    known = sum([(wire.tags is not None) + (wire.units is not None) for wire in wires])
+    # An array, its items, their tags, units and context open one bracket each. Only unknown fields can be deep, and one
+    # of them is deep only by that many brackets more.
+    known = sum([(wire.tags is not None) + (wire.units is not None) + (wire.context is not None) for wire in wires])
     spare = openings(text) - 1 - len(wires) - known
     if spare > reader.limits.nesting_max - NESTING_TYPED and is_deeper(text, reader.limits.nesting_max):
         raise too_deep(reader.limits)

@@ -19,7 +19,7 @@ from tollbook.ingest.item import reader_for
 from tollbook.ingest.origin import Origin
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.usage.fields import decimal, decimal_text
-from tollbook.usage.outcome import UsageRead
+from tollbook.usage.outcome import UsageRead, fitting
 
 _SECONDS_FROM = 1_000_000_000
 """Moments before September 2001 are no times of a call: servers that keep none write 0."""
@@ -106,7 +106,7 @@ class Maker:
             event,
             units=self._units(found),
             seen=seen,
-            context=_context(found.context or call.found.context, self.limits),
+            context=fitting(found.context or call.found.context, self.limits.name_chars_max),
         )
 
     def _response_id(self, found: UsageRead) -> str | None:
@@ -167,7 +167,7 @@ def moment(value: object) -> str | float | None:
         return None
     try:
         found = msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
+    except (msgspec.ValidationError, UnicodeEncodeError):
         return None
     # Several libraries write UTC without saying so.
     return found.isoformat() if found.tzinfo is not None else f"{found.isoformat()}Z"
@@ -201,10 +201,3 @@ def _group(event: Event) -> str | None:
 
 def _bounded(name: str, limits: IntakeLimits) -> str | None:
     return name if len(name) <= limits.id_chars_max and name.isprintable() else None
-
-
-def _context(context: Mapping[str, str] | None, limits: IntakeLimits) -> dict[str, str] | None:
-    if not context:
-        return None
-    kept = {key: value for key, value in context.items() if len(value) <= limits.name_chars_max and value.isprintable()}
-    return kept or None

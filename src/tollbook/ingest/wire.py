@@ -51,6 +51,7 @@ class Wire(msgspec.Struct, gc=False):
     cost_usd: msgspec.Raw = ABSENT
     hold: str | None = None
     units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
     observed: Observer | None = None
     response_id: str | None = None
     request_id: str | None = None
@@ -107,6 +108,7 @@ class Kind(Enum):
     COST = "cost"
     HOLD = "hold"
     UNITS = "units"
+    CONTEXT = "context"
     OBSERVER = "observer"
     FLAG = "flag"
 
@@ -125,6 +127,8 @@ def _kind_of(field: str) -> Kind:
             return Kind.HOLD
         case "units":
             return Kind.UNITS
+        case "context":
+            return Kind.CONTEXT
         case "observed":
             return Kind.OBSERVER
         case "estimated":
@@ -218,6 +222,12 @@ def _units(limits: IntakeLimits) -> Any:
     return Annotated[GenericAlias(dict, (name, _count(int, limits))), Meta(max_length=limits.units_max)]
 
 
+def _context(limits: IntakeLimits) -> Any:
+    name = Annotated[str, Meta(pattern=rf"\A[a-z][a-z0-9_]{{0,{limits.unit_chars_max - 1}}}\Z")]
+    value = Annotated[str, Meta(min_length=1, max_length=limits.name_chars_max)]
+    return Annotated[GenericAlias(dict, (name, value)), Meta(max_length=limits.units_max)]
+
+
 def _kind_types(limits: IntakeLimits, count: Any) -> dict[Kind, Any]:
     value = Annotated[str, Meta(max_length=limits.tag_value_chars_max)]
     return {
@@ -229,6 +239,7 @@ def _kind_types(limits: IntakeLimits, count: Any) -> dict[Kind, Any]:
         Kind.COST: msgspec.Raw,
         Kind.HOLD: Annotated[str, Meta(pattern=rf"\A{hold.PATTERN}\Z")],
         Kind.UNITS: _units(limits),
+        Kind.CONTEXT: _context(limits),
         Kind.OBSERVER: Observer,
         Kind.FLAG: bool,
     }

@@ -10,12 +10,16 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from urllib.parse import parse_qs
 
 from tollbook.domain.errors import RequestError, StoreError
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.source import Inbox, Source, SourceState, Stored
-from tollbook.ingest.native import decode
+from tollbook.ingest.mapping import MappingBook
+from tollbook.ingest.origin import origin_of
+from tollbook.ingest.registry import webhook_dialect
 from tollbook.pipeline.accept import Intake
+from tollbook.pipeline.judging import judged
 from tollbook.pipeline.resolve import Resolver, Sender
 from tollbook.ports.clock import Clock
 from tollbook.ports.sources import InboxReader, Polled, SourceStore, Taken
@@ -59,6 +63,7 @@ class Poller:
         *,
         resolver: Callable[[], Resolver],
         limits: IntakeLimits,
+        mappings: MappingBook,
         gap: Gap,
         by: str,
         settings: PollSettings | None = None,
@@ -70,6 +75,7 @@ class Poller:
         self._telemetry = telemetry
         self._resolver = resolver
         self._limits = limits
+        self._mappings = mappings
         self._gap = gap
         self._by = by
         self._settings = settings or PollSettings()
@@ -151,20 +157,26 @@ class Poller:
     async def _take(self, source: Source, stored: Stored) -> tuple[Taken, int]:
         """The events of one stored request in the ledger's care; only then is it done with."""
         sender = Sender(tenant=source.tenant, source=source.name, request_id=stored.id)
+        headers = {name.lower(): values[0] for name, values in stored.headers.items() if values}
+        media_type = headers.get("content-type")
+        dialect = webhook_dialect(
+            media_type,
+            lambda: origin_of(headers, _query_of(stored), tenant=source.tenant, agent=None, run=None),
+            is_binary="ce-specversion" in headers,
+            mapping=self._mappings.bound.get(source.name),
+        )
         try:
-            decoded = decode(stored.body.encode(), _content_type(stored), self._limits)
+            decoded = dialect(stored.body.encode(), media_type, self._limits)
         except RequestError as error:
             self._telemetry.record(Rejected(1, error.reject.value))
             return Taken(stored.id, error.reject.value, stored.body[:_BODY_KEPT_CHARS]), 0
-        resolved = self._resolver().resolve(decoded.events, decoded.indexes, sender, self._received(stored))
-        rejections = [*decoded.rejections, *resolved.rejections]
+        resolved, rejections, taken = judged(self._resolver(), decoded, sender, self._received(stored))
         for rejection in rejections:
             self._telemetry.record(Rejected(1, rejection.code))
         for tenant, model in resolved.unpriced:
             self._telemetry.record(Unpriced(tenant, model))
         if resolved.chunks:
             await self._intake.accept(resolved, "ledger")
-        taken = decoded.items - len(rejections)
         if rejections:
             return Taken(stored.id, rejections[0].code, stored.body[:_BODY_KEPT_CHARS]), taken
         return Taken(stored.id), taken
@@ -209,8 +221,5 @@ def _has_gap(source: Source, inbox: Inbox, known: set[str]) -> bool:
     return (full and inbox.requests[-1].id not in known) or inbox.rotated
 
 
-def _content_type(stored: Stored) -> str | None:
-    for name, values in stored.headers.items():
-        if name.lower() == "content-type" and values:
-            return values[0]
-    return None
+def _query_of(stored: Stored) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(stored.query).items()}

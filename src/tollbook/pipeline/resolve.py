@@ -12,7 +12,7 @@ import msgspec
 from tollbook.domain.agent import roles, within
 from tollbook.domain.budget import BudgetBook
 from tollbook.domain.errors import RejectCode, UnitsRefused
-from tollbook.domain.event import Event, Rejection
+from tollbook.domain.event import Event, Observer, Rejection
 from tollbook.domain.hold import counted_at, hold_name
 from tollbook.domain.identity import (
     TIMED_FUTURE_MS,
@@ -306,6 +306,7 @@ class _Request:
         self.now_micros = pg_micros(now)
         self._now_ms = int(now.timestamp() * 1000)
         self._request_id = sender.request_id
+        self._unnamed: dict[int, int] = {}
         self._alone = alone
         self._limits = limits
 
@@ -314,6 +315,9 @@ class _Request:
             raise _Refused(RejectCode.AGENT_FORBIDDEN, f"this key speaks for {self._agent} and what stands below it")
         if self._run is not None and event.run != self._run:
             raise _Refused(RejectCode.AGENT_FORBIDDEN, f"this key speaks for the run {self._run} alone")
+        if event.seen is not None and event.seen.by is Observer.GATEWAY:
+            # Its figures would stand above everybody else's of the same call.
+            raise _Refused(RejectCode.OBSERVER_FORBIDDEN, "a key of an agent or a run does not speak for a gateway")
 
     def instant(self, ts: datetime | None) -> tuple[datetime, int]:
         """When the call took place, of receipt where the event says nothing, and in the microseconds of Postgres."""
@@ -329,6 +333,12 @@ class _Request:
             )
         return ts, ts_micros
 
+    def _named(self, index: int) -> str:
+        """The id of an event without one: of the request and the item; an item's second event is another one."""
+        before = self._unnamed.get(index, 0)
+        self._unnamed[index] = before + 1
+        return f"{self._request_id}#{index}.{before}" if before else f"{self._request_id}#{index}"
+
     def identity(self, tenant: str, source: str, event: Event, index: int) -> tuple[bytes, int]:
         """The event's identity and the one generation it can stand in, 0 where it can be any."""
         if event.seen is not None:
@@ -339,7 +349,7 @@ class _Request:
         if event_id is None:
             if self._request_id is None:
                 return minted(self._now_ms, os.urandom(10)), generation_of(self._now_ms)
-            event_id = self._request_id if self._alone else f"{self._request_id}#{index}"
+            event_id = self._request_id if self._alone else self._named(index)
         time_ms = id_time_ms(event_id)
         entry_id = identity_of(tenant, source, event_id, time_ms)
         if time_ms is None:

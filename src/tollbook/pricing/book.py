@@ -192,6 +192,17 @@ class PriceBook:
         cell, _ = self._cell(found, self._place(tenant), _asked(service_tier, context), at)
         return Found(found.provider, self._ids[found.provider][found.position], found.borrowed, cell.card)
 
+    def seller_of(self, provider: str | None, model: str) -> tuple[str, str] | None:
+        """Who sells what a reported pair of names means, and the model's own id; None where nothing tells who.
+
+        One who sells by another's list is the seller all the same; a model that no list has keeps its name.
+        """
+        found = self._matcher.find(provider, model)
+        asked = None if provider is None else self._matcher.provider_id(provider)
+        if found is None:
+            return None if asked is None else (asked, model.lower())
+        return asked or found.provider, self._ids[found.provider][found.position]
+
     def models(self) -> Iterable[tuple[str, str]]:
         """Every (provider, model) of the book."""
         return ((provider, model) for provider, models in self._ids.items() for model in models)

@@ -116,11 +116,11 @@ def remarks_of(statement: Statement) -> list[str]:
     sums, said = statement.sums, []
     if sums.unpriced_nanos:
         said.append(
-            f"USD {usd_text(sums.unpriced_nanos)} is of models without a price, taken at the ceiling (“{CEILING}”). "
+            f"USD {_whole(sums.unpriced_nanos)} is of models without a price, taken at the ceiling (“{CEILING}”). "
             "Once a price is known they are corrected."
         )
     if sums.estimated_nanos:
-        said.append(f"USD {usd_text(sums.estimated_nanos)} rests on estimated counts (“estimated”).")
+        said.append(f"USD {_whole(sums.estimated_nanos)} rests on estimated counts (“estimated”).")
     if sums.units_unpriced:
         said.append(f"{sums.units_unpriced:,} calls used something beside tokens that has no price (“units unpriced”).")
     if sums.context_unknown:
@@ -144,6 +144,10 @@ def scope_text(card: RateCard) -> str:
     if card.effective_to is not None:
         parts.append(f"until {card.effective_to}")
     return ", ".join([*parts, *card.factors])
+
+
+def _whole(nanos: int) -> str:
+    return "".join(amount_of(nanos))
 
 
 def _rate_texts(unit: UnitRate) -> list[str]:

@@ -112,7 +112,7 @@ def _corrections(statement: Statement) -> str:
 def _table(body: str, caption: str, sums: Sums) -> str:
     heads = "".join(f'<th scope="col" class="n">{name}</th>' for name in _COLUMNS)
     return (
-        f'<div class="wide"><table><caption>{escape(caption)}</caption><thead><tr><th scope="col">Agent, model</th>'
+        f'{_wide(caption)}<table><caption>{escape(caption)}</caption><thead><tr><th scope="col">Agent, model</th>'
         f'{heads}<th scope="col" class="n">USD</th></tr></thead>{body}'
         f'<tfoot><tr><th scope="row">Sum</th>{_sums(sums)}</tr></tfoot></table></div>'
     )
@@ -179,7 +179,7 @@ def _rates(statement: Statement) -> str:
         who = f"{escape(card.provider)} {_name(card.model)}" if card.model else f"card {card.price_id}"
         rows.append(f'<tr><th scope="row">{escape(card.label)}</th><td>{who}{where}</td><td>{escape(prices)}</td></tr>')
     return (
-        '<section class="rates"><h2>Rates</h2><div class="wide"><table><caption>Rates</caption>'
+        '<section class="rates"><h2>Rates</h2>' + _wide("Rates") + "<table><caption>Rates</caption>"
         '<thead><tr><th scope="col">Card</th><th scope="col">Model</th><th scope="col">US dollars</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></section>"
     )
@@ -191,6 +191,11 @@ def _foot(statement: Statement) -> str:
         "<footer><p>Input includes cached tokens and cache writes, output includes reasoning. Each entry is rounded "
         f"once, to 1e-9 USD; sums are exact. Cents are rounded half up.</p>{seal}</footer>"
     )
+
+
+def _wide(label: str) -> str:
+    """A frame that narrow screens scroll, by keys too."""
+    return f'<div class="wide" tabindex="0" role="region" aria-label="{escape(label)}">'
 
 
 def _name(text: str) -> str:

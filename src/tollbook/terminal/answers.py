@@ -111,7 +111,7 @@ class RunSummary(Figures, frozen=True, kw_only=True):
     first_ts: str
     last_ts: str
     agents: int = 0
-    models: int = 0
+    models: list[str] = []
 
 
 class Runs(msgspec.Struct, frozen=True):

@@ -56,6 +56,15 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
     return space + shown if right else shown + space
 
 
+def ascii_text(text: str) -> str:
+    """The text for a terminal that shows ASCII alone, as wide as it was: what it cannot show is a question mark.
+
+    >>> ascii_text("日本/a…")
+    '????/a?'
+    """
+    return text if text.isascii() else "".join(each if each.isascii() else "?" * cell_len(each) for each in text)
+
+
 def json_text(document: object) -> str:
     """One line of JSON in which no character can act on a terminal: those are escaped, which JSON reads as the same."""
     encoded = msgspec.json.encode(document).decode()

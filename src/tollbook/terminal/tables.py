@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tollbook.terminal.answers import Sums
 from tollbook.terminal.figures import bar, condensed, count, percent, places_for, share, sparkline, usd
-from tollbook.terminal.names import safe
+from tollbook.terminal.names import fitted, safe
 from tollbook.terminal.report import TIMES, Group, Report
 from tollbook.terminal.tree import Instance, Tree, guided
 
@@ -82,7 +82,7 @@ def report_table(report: Report, console: Console) -> Table:
     if report.steps:
         columns.append(Column("Trend", lambda each: _course(each, plain=plain), 3, left=True))
     names = max(len(report.by), 1)
-    return _fitting(console, columns, names, lambda shown, width: _report_table(report, shown, width))
+    return _fitting(console, columns, names, lambda shown, width: _report_table(report, shown, width, plain=plain))
 
 
 def report_csv(report: Report) -> str:
@@ -119,7 +119,7 @@ def tree_table(tree: Tree, console: Console, *, depth: int | None = None) -> Tab
     total = Instance(agent="", own=Sums(), inclusive=tree.total)
 
     def built(shown: Sequence[Column[Instance]], width: int | None) -> Table:
-        table = _frame(shown, ["Agent"], width)
+        table = _frame(shown, ["Agent"], width, plain=plain)
         for name, (_, each) in zip(names, lines, strict=True):
             table.add_row(name, *(column.cell(each) for column in shown), style="bold" if each.costliest else "")
         _foot(table, [column.cell(total) for column in shown], 1)
@@ -129,15 +129,15 @@ def tree_table(tree: Tree, console: Console, *, depth: int | None = None) -> Tab
 
 
 def _tree_name(guide: str, each: Instance, *, plain: bool) -> Text:
-    name = Text(guide, "dim")
+    name = Text().append(guide, "dim")
     name.append(safe(each.agent.rpartition("/")[2]))
     if each.costliest:
         name.append(" <" if plain else " ◀", "bold red")
     return name
 
 
-def _report_table(report: Report, columns: Sequence[Column[Group]], width: int | None) -> Table:
-    table = _frame(columns, [name.capitalize() for name in report.by] or [""], width)
+def _report_table(report: Report, columns: Sequence[Column[Group]], width: int | None, *, plain: bool) -> Table:
+    table = _frame(columns, [name.capitalize() for name in report.by] or [""], width, plain=plain)
     for each in report.groups:
         names = [Text(_time(name, value)) for name, value in zip(report.by, each.values, strict=True)]
         table.add_row(*(names or [Text("all")]), *(column.cell(each) for column in columns))
@@ -159,20 +159,29 @@ def _fitting(
     """The table with as many columns as there is room for, its names cut only to what is then left."""
     if console.width >= _WHOLE:
         return built(columns, None)
+    # A console never measures more than itself; what is asked here is how wide a table would like to be.
+    ruler = Console(width=_WHOLE)
     shown = list(columns)
-    while console.measure(built(shown, _NAME)).maximum > console.width:
+    while ruler.measure(built(shown, _NAME)).maximum > console.width:
         losing = max(shown, key=lambda column: column.gives_way)
         if not losing.gives_way:
             break
         shown.remove(losing)
-    left = console.width - console.measure(built(shown, _NAME)).maximum
+    left = console.width - ruler.measure(built(shown, _NAME)).maximum
     return built(shown, max(_NAME + left // names, _NAME_MIN))
 
 
-def _frame(columns: Sequence[Column[Each]], names: Sequence[str], width: int | None) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="dim", footer_style="bold")
+def _frame(columns: Sequence[Column[Each]], names: Sequence[str], width: int | None, *, plain: bool) -> Table:
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        show_edge=False,
+        header_style="dim",
+        footer_style="bold",
+        padding=(0, 1, 0, 0),
+    )
     for name in names:
-        table.add_column(name, no_wrap=True, overflow="ellipsis", max_width=width)
+        table.add_column(name, no_wrap=True, overflow="crop" if plain else "ellipsis", max_width=width)
     for column in columns:
         table.add_column(column.title, justify="left" if column.left else "right", no_wrap=True)
     return table
@@ -194,7 +203,10 @@ def _bar(portion: float | None, *, plain: bool) -> Text:
 
 
 def _models(each: Instance) -> Text:
-    return Text(", ".join(safe(name) for name in sorted(each.models, key=lambda name: (-each.models[name], name))))
+    """The dearest model, and how many more there are."""
+    names = sorted(each.models, key=lambda name: (-each.models[name], name))
+    more = f" +{len(names) - 1}" if len(names) > 1 else ""
+    return Text(f"{fitted(names[0], _NAME)}{more}" if names else "")
 
 
 def _time(name: str, value: str) -> str:

@@ -1,5 +1,7 @@
 """What was read of an answer."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tollbook.domain.usage import Usage
@@ -34,6 +36,20 @@ class UsageRead(msgspec.Struct, frozen=True, kw_only=True):
     def response_id(self) -> str | None:
         """The provider's id of the answer, by which others may have seen the same call."""
         return None if self.own else self.call_id
+
+
+def fitting(context: Mapping[str, str] | None, chars_max: int) -> dict[str, str] | None:
+    """The context in values that an event may hold: one that it may not hold prices nothing.
+
+    >>> fitting({"inference_geo": "us", "speed": ""}, 128)
+    {'inference_geo': 'us'}
+    """
+    kept = {
+        name: value
+        for name, value in (context or {}).items()
+        if 0 < len(value) <= chars_max and value.isprintable() and not value.isspace()
+    }
+    return kept or None
 
 
 def counted(

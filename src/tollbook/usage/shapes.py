@@ -1,9 +1,14 @@
 """Tells by its fields which provider's shape an answer has, and has it read."""
 
+from collections.abc import Iterator, Mapping
+from typing import TypeVar
+
 from tollbook.domain.usage import Usage
 from tollbook.usage import anthropic_shape, gemini_shape, openai_shape
 from tollbook.usage.fields import count, decimal, decimal_text, has, part, text
 from tollbook.usage.outcome import UsageRead, counted
+
+_T = TypeVar("_T")
 
 _USAGE = ("usage", "usage_metadata", "usageMetadata")
 _WITHIN = ("response", "message", "body", "metadata", "current_message_snapshot", "current_completion_snapshot")
@@ -146,4 +151,13 @@ def _read_own(usage: object) -> UsageRead | None:
         own=True,
         cost_usd=decimal_text(decimal(usage, "cost_usd")),
         estimated=part(usage, "estimated") is True,
+        units={name: amount for name, amount in _named(usage, "units", int) if amount >= 0} or None,
+        context=dict(_named(usage, "context", str)) or None,
     )
+
+
+def _named(usage: object, field: str, kind: type[_T]) -> Iterator[tuple[str, _T]]:
+    held = part(usage, field)
+    for name, value in held.items() if isinstance(held, Mapping) else ():
+        if isinstance(name, str) and isinstance(value, kind) and not isinstance(value, bool):
+            yield name, value

@@ -10,6 +10,8 @@ from tests.world import World
 from tollbook.domain.access import Principal, Role
 from tollbook.domain.meter import ScopeKind, Unit, WindowKind
 from tollbook.pipeline.directory import drawn_key
+from tollbook.pricing.book import compile_book
+from tollbook.pricing.own import read_overrides
 
 
 @pytest.fixture
@@ -39,6 +41,37 @@ def test_an_event_says_no_more_than_what_was_used(asking: Asking) -> None:
     assert (booked["agent"], booked["model"], booked["run"]) == ("planner/researcher", "m-1", "r1")
     assert (booked["provider"], booked["tags"]) == ("openai", {"team": "a"})
     assert booked["cost_usd"] == "0.000120000"
+
+
+CONTEXTS = """
+[[model]]
+provider = "acme"
+model = "m"
+usd = { input_tokens = 1, output_tokens = 2 }
+
+[[model]]
+provider = "acme"
+model = "m"
+when = { speed = "fast" }
+usd = { input_tokens = 5, output_tokens = 10 }
+"""
+
+
+def test_a_hold_is_of_the_price_that_the_call_will_have(asking: Asking) -> None:
+    """A call that asks for speed or a place costs more: its hold says so, and so does its event."""
+    services = asking.world.services
+    book = compile_book([], own=read_overrides(CONTEXTS))
+    services.gate.price_by(book)
+    services.resolver.price_by(book)
+    call = {"model": "m", "provider": "acme", "input_tokens": 100, "max_output_tokens": 20}
+    assert asking.hold(**call).json()["hold"]["amount_usd"] == "0.000140000"
+    made = asking.hold(**call, context={"speed": "fast"}).json()["hold"]
+    assert made["amount_usd"] == "0.000700000"
+    assert settle(asking, made).status_code == 202
+    booked = entry(asking.world)
+    assert (booked["cost_usd"], booked["context"]) == ("0.000700000", {"speed": "fast"})
+    assert asking.hold(**call, context={"speed": "\x00"}).json()["code"] == "field_invalid"
+    assert asking.hold(**call, context={"Speed": "fast"}).status_code == 400
 
 
 def test_what_the_call_did_not_use_is_free_again(asking: Asking) -> None:

@@ -11,14 +11,28 @@ from typing import Any
 import pytest
 
 from tests.instanode import Instanode
+from tests.payloads import payloads
 from tests.world import PRICED_MODEL, World
 from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.source import Source, SourceKind, SourceState
+from tollbook.ingest.mapping import MappingBook, mapping_of
 from tollbook.ledger.sources import PostgresSources
+from tollbook.pipeline.directory import mint_token
 from tollbook.pipeline.polling import Poller, PollSettings
 from tollbook.ports.sources import Taken
 from tollbook.sources.instanode import InstanodeReader
 from tollbook.telemetry import SourceGap, SourcePolled
+
+MAPPED = b"""
+source = "instanode"
+items = "calls[]"
+[fields]
+input = "in"
+output = "out"
+[constants]
+tenant = "acme"
+model = "m-1"
+"""
 
 
 def call(**more: Any) -> str:
@@ -35,6 +49,7 @@ class Polling:
         self.token = fake.webhook(stored_max)
         self.store = PostgresSources(world.pool, world.queries)
         self.gaps: list[str] = []
+        self.mappings = MappingBook()
         self.source = Source(
             source_id=secrets.token_hex(6),
             kind=SourceKind.INSTANODE,
@@ -69,6 +84,7 @@ class Polling:
             world.telemetry,
             resolver=world.resolver,
             limits=IntakeLimits(),
+            mappings=self.mappings,
             gap=gap,
             by=by,
             settings=PollSettings(),
@@ -306,6 +322,41 @@ def test_a_poller_follows_its_leases(polling: Polling) -> None:
 
     world.run(run())
     assert polling.entries() == [1]
+
+
+def test_an_inbox_speaks_every_dialect_that_a_webhook_does(world: World, fake: Instanode) -> None:
+    """The same bodies, posted to a webhook of a receiver and fetched from an inbox, make the same entries."""
+    polling = Polling(world, fake, tenant="globex")
+    names = ("openai_chat_sse", "anthropic", "gemini", "cohere", "litellm_json_array", "cloudevents_binary")
+    found = {payload.name: payload for payload in payloads()}
+    bodies = [(found[name].body, {"content-type": found[name].media_type, **found[name].headers}) for name in names]
+    address = world.run(mint_token(world.config, "any", tenant="acme"))
+    world.run(world.directory.refresh())
+    for body, headers in bodies:
+        said = {**headers, "x-tollbook-agent": "fetcher"}
+        assert world.ask("POST", f"/webhook/receive/{address}", content=body, headers=said).status_code == 200
+        polling.push(body.replace(b"acme", b"globex"), **said)
+    polling.poll()
+    world.drain()
+    # Two of the payloads are of one call: whose entries correct whose follows from when each was booked.
+    sums = "sum(calls)::int, sum(input)::int, sum(output)::int, sum(cache_read)::int, sum(cost_nanos)::bigint"
+    grouped = "GROUP BY model, provider, agent, units, context HAVING sum(calls) > 0 ORDER BY 1, 2, 3, 4"
+    query = f"SELECT model, provider, agent, units::text, context::text, {sums} FROM entry WHERE tenant = $1 {grouped}"
+    posted, fetched = (
+        [tuple(row) for row in world.run(world.pool.fetch(query, tenant))] for tenant in ("acme", "globex")
+    )
+    assert fetched == posted
+    assert len(fetched) >= 5
+    assert polling.standing().refused == 0
+
+
+def test_an_inbox_is_read_by_the_mapping_of_its_source(world: World, polling: Polling) -> None:
+    """As on a webhook: a body that tells of no call counts nothing, and is no fault."""
+    polling.mappings = MappingBook.of([mapping_of(MAPPED, "bot", is_json=False)])
+    polling.push(json.dumps({"calls": [{"in": 7, "out": 1}, {"in": 8, "out": 1}]}), json.dumps({"calls": []}))
+    polling.poll()
+    assert sorted(polling.entries()) == [7, 8]
+    assert (polling.standing().events, polling.standing().refused) == (1, 0)
 
 
 def test_a_large_inbox_comes_in_one_answer(world: World, fake: Instanode) -> None:

@@ -76,7 +76,7 @@ def test_a_month_is_closed_listed_and_never_opened(command: Command) -> None:
     again = command("period", "close", text, "--tenant", "acme").stdout
     assert again.startswith(f"{text} was closed already: for everyone at ")
     assert f"through {text}. 0 statements kept." in again
-    (row,) = json.loads(command("period", "list", "--json").stdout)
+    (row,) = json.loads(command("period", "list", "--json").stdout)["rows"]
     assert (row["statements"], row["cost_usd"]) == (1, "0.000150000")
     assert command("period", "list", "--tenant", "acme").stdout.startswith(f"{text}  for everyone at ")
     assert "cannot be opened again" in str(command("period", "open", text).exception)

@@ -111,6 +111,21 @@ def test_accept_chooses_the_form_and_format_overrides_it(booked: World) -> None:
     assert answer.headers["content-disposition"] == f'inline; filename="statement-{last_month(booked).text}.csv"'
 
 
+def test_what_waits_in_the_journal_at_the_close_is_in_the_next_statement(world: World) -> None:
+    """Acknowledged before the close and booked behind it: billed once, in the open month, under the month it is of."""
+    world.follow_limits()
+    at, key = late(world), world.key()
+    world.book(event(ts=at))
+    world.accept(event(ts=at), event(ts=at))
+    assert world.ask("POST", f"/v1/periods/{last_month(world).text}/close", key, json={}).json()["kept"] == 1
+    world.drain()
+    closed = world.get(f"/v1/statements/acme/{last_month(world).text}", key).json()
+    opened = world.get(f"/v1/statements/acme/{last_month(world).next.text}", key).json()
+    assert (closed["sum"]["calls"], opened["sum"]["calls"]) == (1, 2)
+    assert [(line["kind"], line["period"]) for line in opened["corrections"]] == [("late", last_month(world).text)]
+    assert {one.outcome.value for one in world.run(world.verify().run(world.drains))} == {"holds"}
+
+
 def test_csv_rows_add_up_with_the_markup(booked: World) -> None:
     path = f"/v1/statements/acme/{last_month(booked).text}?format=csv&markup_percent=12.5&note=In%20EUR%20at%200.92"
     rows = list(csv.DictReader(io.StringIO(booked.get(path, booked.key()).text)))

@@ -114,3 +114,13 @@ def test_a_time_out_bills_where_the_request_was_sent(cause: Exception | None, bi
 def test_an_answer_of_the_provider_tells_that_nothing_is_billed() -> None:
     assert not may_bill(_Status(429))
     assert may_bill(KeyboardInterrupt())
+
+
+def test_what_a_request_asks_beside_its_tier_is_its_context() -> None:
+    body = {"model": "m", "inference_geo": "us", "speed": "fast", "service_tier": "auto", "messages": []}
+    asked = asked_of(MESSAGES, body, "anthropic")
+    assert asked is not None
+    assert (asked.context, asked.service_tier) == ({"inference_geo": "us", "speed": "fast"}, "auto")
+    plain = asked_of(MESSAGES, {"model": "m", "speed": 3, "inference_geo": ""}, "anthropic")
+    assert plain is not None
+    assert plain.context is None

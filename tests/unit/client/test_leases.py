@@ -11,7 +11,7 @@ from tollbook.client.leases import LeaseBook, LeaseKey, Part
 from tollbook.client.wire import LeaseBody, Rates
 from tollbook.domain.money import usd_text
 
-KEY = LeaseKey("acme", "a", None, "m", None, None, (), None)
+KEY = LeaseKey("acme", "a", None, "m", None, None, (), (), None)
 RATES = Rates(3, 15)
 
 

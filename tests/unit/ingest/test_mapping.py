@@ -2,6 +2,7 @@
 
 import json
 import time
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from tests.payloads import LIMITS
 from tollbook.domain.errors import ConfigError
 from tollbook.domain.event import Event
 from tollbook.ingest.decoded import Decoded
-from tollbook.ingest.mapping import MappingBook, mapping_of
+from tollbook.ingest.exports.found import Bounds, EventMaker, Row
+from tollbook.ingest.exports.mapping import Mapped
+from tollbook.ingest.mapping import MappingBook, Reading, mapping_of
 from tollbook.ingest.origin import Origin
+from tollbook.ingest.refusal import ItemRefused
 
 FIELDS = {"model": "m", "input": "i", "output": "o"}
 
@@ -140,3 +144,50 @@ def test_toml_and_json_say_the_same() -> None:
         for text, is_json in ((toml, False), (json.dumps({"fields": FIELDS}).encode(), True))
     ]
     assert found[0] == found[1]
+
+
+def rows(mapping: str, *found: dict[str, Any], reading: Reading = Reading.ROW) -> list[Event]:
+    """What an import makes of rows."""
+    export = Mapped(
+        Bounds(tenant=None, source="s", agent="importer"),
+        mapping_of(mapping.encode(), "x", is_json=False, reading=reading),
+    )
+    maker = EventMaker(LIMITS)
+    return [
+        event
+        for number, row in enumerate(found)
+        for each in export.rows(Row(number, row))
+        for event in maker.events(each)
+    ]
+
+
+TABLE = '[fields]\ntenant = "Team Name"\nmodel = "m"\ninput = "i"\noutput = "o"\nts = "at"\ncost_usd = "usd"\n'
+
+
+def test_a_table_is_read_by_the_names_of_its_columns() -> None:
+    cells = {"Team Name": "acme", "m": "m-1", "i": "9", "o": "2.0", "at": "2026-11-01 10:00:00", "usd": "0.25"}
+    at = datetime(2026, 11, 1, 10)  # noqa: DTZ001 - as tables give them
+    gaps = {"Team Name": "acme", "m": "m-1", "i": 9.0, "o": 2, "at": at, "usd": float("nan")}
+    said, silent = rows(TABLE, cells, gaps, reading=Reading.TABLE)
+    assert (said.tenant, said.agent, said.source) == ("acme", "importer", "s")
+    assert (said.input, said.output, said.cost_usd) == (9, 2, "0.25")
+    assert said.ts == silent.ts == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    assert (silent.output, silent.cost_usd) == (2, None)
+
+
+def test_a_time_that_is_none_refuses_a_row_and_is_left_out_of_a_payload() -> None:
+    assert one({**CALL, "at": "soon"}, fields={**FIELDS, "ts": "at"}).ts is None
+    assert one({**CALL, "at": "1790000000"}, fields={**FIELDS, "ts": "at"}).ts is not None
+    with pytest.raises(ItemRefused, match="no time"):
+        rows(TABLE, {"Team Name": "acme", "m": "m", "i": 1, "o": 1, "at": "soon"}, reading=Reading.TABLE)
+
+
+def test_a_row_may_hold_several_calls_and_says_what_a_payload_says() -> None:
+    text = 'items = "calls[]"\n[fields]\nmodel = "m"\ninput = "i"\noutput = "o"\n[constants]\ntenant = "acme"\n'
+    payload = {"calls": [CALL, {**CALL, "m": "m-2"}]}
+    found = rows(text, payload)
+    assert [event.model for event in found] == ["m-1", "m-2"]
+    decoded = mapping_of(text.encode(), "x", is_json=False).decode(
+        json.dumps(payload).encode(), None, LIMITS, origin=Origin(agent="importer", source="s")
+    )
+    assert decoded.events == found

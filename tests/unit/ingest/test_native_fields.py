@@ -94,10 +94,11 @@ def test_every_field_arrives() -> None:
         "cost_usd": "0.5",
         "hold": "01890a5d-ac96-774b-bcce-b302099a8057.3",
         "units": {"web_searches": 2},
+        "context": {"inference_geo": "us"},
     }
     observed = {"response_id": "msg_1", "request_id": "req_1", "group": "g", "estimated": True}
     # What dialects alone know is no field of the native payload.
-    assert set(item) | {"seen", "context"} == set(Event.__struct_fields__)
+    assert set(item) | {"seen"} == set(Event.__struct_fields__)
     moment = datetime(2026, 7, 1, 12, tzinfo=UTC)
     taken = outcome(json.dumps(item | observed | {"observed": "leaf"}))
     assert taken == Event(**(item | {"ts": moment, "seen": Seen(by=Observer.LEAF, **observed)}))
@@ -132,7 +133,9 @@ def test_who_names_no_observer_was_handed_the_answer() -> None:
         ("observed", '"nobody"'), ("observed", "3"), ("estimated", '"yes"'), ("estimated", "1"), ("units", "[]"),
         ("units", '{"web_searches":-1}'), ("units", '{"web_searches":2000000001}'), ("units", '{"Web":1}'),
         ("units", "{" + ",".join(f'"u{number}":1' for number in range(33)) + "}"), ("units", '{"web_searches":1.5}'),
-        ("response_id", "7"),
+        ("response_id", "7"), ("context", "[]"), ("context", '{"inference_geo":7}'), ("context", '{"Geo":"us"}'),
+        ("context", '{"inference_geo":""}'), ("context", '{"inference_geo":"' + "x" * 257 + '"}'),
+        ("context", "{" + ",".join(f'"c{number}":"x"' for number in range(33)) + "}"),
     ],
 )  # fmt: skip
 def test_what_is_no_observation_is_refused(field: str, token: str) -> None:

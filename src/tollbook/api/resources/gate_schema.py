@@ -133,7 +133,7 @@ async def make_lease(data: JSONBody[LeaseBody]) -> LeaseDecisionShown:
 )
 async def settle_hold(hold_id: FromPath[str], data: JSONBody[EventBody], tenant: Tenant = None) -> Accepted:
     """A usage event as for `/v1/events`; what it leaves out of `tenant`, `agent`, `run`, `model`, `provider`,
-    `service_tier` and `tags` is the hold's. Without an `id` it has the hold's, so that a repeat counts once."""
+    `service_tier`, `context` and `tags` is the hold's. Without an `id` it has the hold's: a repeat counts once."""
     unreachable(f"served in front of this application: {hold_id}, {type(data).__name__}, {tenant}")
 
 

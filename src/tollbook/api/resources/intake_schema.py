@@ -44,6 +44,7 @@ class EventBody(msgspec.Struct, frozen=True, kw_only=True):
     cost_usd: str | None = None
     hold: str | None = None
     units: dict[str, int] | None = None
+    context: dict[str, str] | None = None
     observed: Observer | None = None
     response_id: str | None = None
     request_id: str | None = None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from litestar import Request, Response, get
 from litestar.datastructures import State
+from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, QueryParameter
 
 from tollbook.api.asking import SECURITY, Who, World, name_of, query_invalid, reader
@@ -40,7 +41,10 @@ _LINES_MAX = 20_000
     security=SECURITY,
     tags=["statements"],
     summary="A tenant's statement of a month",
-    responses=problems(400, 401, 403, 501, 503),
+    responses={
+        200: ResponseSpec(StatementShown, description="Or CSV, HTML, PDF.", generate_examples=False),
+        **problems(400, 401, 403, 501, 503),
+    },
 )
 async def statement(
     request: Request[None, None, State],
@@ -62,7 +66,7 @@ async def statement(
         QueryParameter(name="note", max_length=500, description="A line below the total."),
     ] = None,
     paper: Annotated[Paper, QueryParameter(name="paper", description="Of a PDF: a4 or letter.")] = Paper.A4,
-) -> Response[bytes | StatementShown]:
+) -> Response[bytes]:
     """Lines by agent, model and rate card, corrections of closed periods, and sums equal to the entries."""
     whose = name_of(tenant, "tenant")
     require_tenant(principal, whose)

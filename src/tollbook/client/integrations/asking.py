@@ -9,7 +9,9 @@ from typing import Any
 
 import msgspec
 
+from tollbook.domain.limits import IntakeLimits
 from tollbook.usage import BYTES_PER_TOKEN
+from tollbook.usage.outcome import fitting
 
 _BOUND_BYTES_PER_TOKEN = 3
 """Dense code and Chinese have three bytes of UTF-8 a token, prose more."""
@@ -51,6 +53,11 @@ _ROUTES: tuple[tuple[str, Route], ...] = (
 )
 
 
+_NAME_CHARS_MAX = IntakeLimits().name_chars_max
+_CONTEXT = ("inference_geo", "speed")
+"""Parameters of a request that its price depends on, by the price data's names, which are Anthropic's own."""
+
+
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request as the gate is asked about it, in tokens. `max_output_tokens` is None where the caller named none.
 
@@ -63,6 +70,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     input_tokens: int
     max_output_tokens: int | None
     service_tier: str | None = None
+    context: dict[str, str] | None = None
     provider: str | None = None
     agent: str | None = None
     gate: str | None = None
@@ -101,6 +109,7 @@ def asked_of(route: Route, body: Mapping[str, Any], provider: str | None) -> Ask
         input_tokens=input_tokens_of(body),
         max_output_tokens=min(named) if named else None if route.limits else 0,
         service_tier=tier if isinstance(tier, str) else None,
+        context=fitting({name: body[name] for name in _CONTEXT if isinstance(body.get(name), str)}, _NAME_CHARS_MAX),
         provider=provider,
     )
 

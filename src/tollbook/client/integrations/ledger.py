@@ -216,6 +216,7 @@ def _options(asked: Asked) -> dict[str, Any]:
         "input_tokens": asked.input_tokens,
         "max_output_tokens": asked.max_output_tokens,
         "service_tier": asked.service_tier,
+        "context": asked.context,
         "provider": asked.provider,
         "gate": asked.gate,
     }

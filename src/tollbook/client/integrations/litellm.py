@@ -111,6 +111,8 @@ def read_logged(payload: object, response: object) -> UsageRead | None:
         service_tier=found.service_tier,
         call_id=text(payload, "id") or found.call_id,
         cost_usd=decimal_text(decimal(payload, "response_cost")),
+        units=found.units,
+        context=found.context,
     )
 
 

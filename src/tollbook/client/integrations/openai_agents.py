@@ -138,7 +138,12 @@ def read_response(response: ModelResponse, *, input_estimate: int = 0) -> UsageR
         usage = Usage(input=input_estimate, output=tokens_of(said))
         return UsageRead(usage=usage, call_id=response.response_id, estimated=True)
     return UsageRead(
-        usage=found.usage, cost_usd=found.cost_usd, service_tier=found.service_tier, call_id=response.response_id
+        usage=found.usage,
+        cost_usd=found.cost_usd,
+        service_tier=found.service_tier,
+        call_id=response.response_id,
+        units=found.units,
+        context=found.context,
     )
 
 

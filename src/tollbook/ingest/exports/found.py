@@ -13,6 +13,8 @@ from tollbook.domain.limits import IntakeLimits
 from tollbook.domain.usage import Usage
 from tollbook.ingest.item import reader_for
 from tollbook.ingest.lines import events_of
+from tollbook.ingest.observed import Maker, Observed
+from tollbook.ingest.origin import Origin
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.ingest.text import is_plain
 
@@ -21,15 +23,16 @@ class Row(NamedTuple):
     """One row as a file has it: an object or the cells by column. `number` counts from 1."""
 
     number: int
-    fields: Mapping[str, Any]
+    fields: dict[str, Any]
 
 
 class Found(NamedTuple):
-    """One call. `fields` are those of the native event, under its names; None is absent."""
+    """One call: `fields` under the native event's names, None is absent; or a `call` as dialects read it."""
 
     fields: Mapping[str, Any]
     seen: Seen | None = None
     units: dict[str, int] | None = None
+    call: Observed | None = None
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +100,7 @@ class EventMaker:
 
     def __init__(self, limits: IntakeLimits) -> None:
         self._limits = limits
+        self._maker = Maker(limits, Origin())
         self._reader = reader_for(limits, plain=False)
         self._plain_reader = reader_for(limits, plain=True)
 
@@ -108,19 +112,31 @@ class EventMaker:
         """The event that a line of JSON is; raises `ItemRefused`."""
         return (self._plain_reader if is_plain(line) else self._reader).text(line)
 
-    def event(self, found: Found) -> Event:
-        """The event; raises `ItemRefused`."""
+    def events(self, found: Found) -> list[Event]:
+        """The event, or those of a call that several models made; raises `ItemRefused`."""
+        if found.call is None:
+            return [self._event(found)]
+        try:
+            return self._maker.events(found.call, 0)
+        except UnicodeEncodeError as error:
+            raise _surrogate() from error
+
+    def _event(self, found: Found) -> Event:
         fields = {name: value for name, value in found.fields.items() if value is not None}
         try:
             text = msgspec.json.encode(fields)
         except UnicodeEncodeError as error:
-            raise ItemRefused(RejectCode.TEXT_INVALID, "a text holds a lone surrogate") from error
+            raise _surrogate() from error
         except (TypeError, OverflowError) as error:
             raise ItemRefused(RejectCode.FIELD_INVALID, "a value that JSON cannot hold") from error
         event = self.native(text)
         if found.seen is None and found.units is None:
             return event
         return msgspec.structs.replace(event, seen=found.seen, units=found.units)
+
+
+def _surrogate() -> ItemRefused:
+    return ItemRefused(RejectCode.TEXT_INVALID, "a text holds a lone surrogate")
 
 
 def counts_of(usage: Usage) -> dict[str, int]:

@@ -9,7 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from tollbook.domain.event import Observer, Seen
-from tollbook.ingest.exports.found import Bounds, Found, Row, moment, nested, text, whole
+from tollbook.domain.usage import Usage
+from tollbook.ingest.exports.found import Bounds, Found, Row, counts_of, moment, nested, text, whole
+from tollbook.usage.fields import count
+from tollbook.usage.outcome import counted
+from tollbook.usage.shapes import read_usage
+from tollbook.usage.units import within
 
 _AGENT = ("agent_id", "end_user", "user")
 COLUMNS = (
@@ -45,10 +50,7 @@ class SpendLogs:
             return
         request = text(fields.get("request_id"))
         metadata = nested(fields.get("metadata"))
-        usage = nested(metadata.get("usage_object"))
-        read, written, long = _cached(usage)
-        read = min(read, asked)
-        long = min(long, asked - read)
+        usage, units = _used(nested(metadata.get("usage_object")), asked, answered)
         yield Found(
             {
                 "tenant": self._bounds.tenant or text(fields.get("team_id")),
@@ -60,17 +62,11 @@ class SpendLogs:
                 "call_id": request,
                 "ts": moment(fields.get("startTime")),
                 "run": text(fields.get("session_id")),
-                "input": asked,
-                "output": answered,
-                "cache_read": read,
-                "cache_write_5m": min(max(written - long, 0), asked - read - long),
-                "cache_write_1h": long,
-                "reasoning": min(
-                    whole(nested(usage.get("completion_tokens_details")).get("reasoning_tokens")), answered
-                ),
+                **counts_of(usage),
                 "cost_usd": _dollars(fields.get("spend")),
             },
             Seen(by=Observer.GATEWAY, response_id=request),
+            units,
         )
 
     def end(self) -> Iterator[Found]:
@@ -78,13 +74,22 @@ class SpendLogs:
         return iter(())
 
 
-def _cached(usage: Mapping[str, Any]) -> tuple[int, int, int]:
-    """Tokens read from a cache, written to one, and written to live an hour."""
-    details = nested(usage.get("prompt_tokens_details"))
-    lives = nested(details.get("cache_creation_token_details"))
-    read = whole(details.get("cached_tokens")) or whole(usage.get("cache_read_input_tokens"))
-    written = whole(usage.get("cache_creation_input_tokens")) or whole(details.get("cache_creation_tokens"))
-    return read, written, whole(lives.get("ephemeral_1h_input_tokens"))
+def _used(stated: Mapping[str, Any], asked: int, answered: int) -> tuple[Usage, dict[str, int] | None]:
+    """The counts of a row, with the parts that LiteLLM kept of the provider's usage, and what is sold beside tokens."""
+    found = read_usage({"prompt_tokens": asked, "completion_tokens": answered, **stated}, None)
+    if found is None:
+        return counted(input_=asked, output=answered), None
+    parts = found.usage
+    writes = (parts.cache_write_5m, parts.cache_write_1h)
+    usage = counted(
+        input_=asked,
+        output=answered,
+        # Anthropic's own names stand beside the others, or alone in rows of older versions.
+        cache_read=parts.cache_read or count(stated, "cache_read_input_tokens"),
+        cache_writes=writes if any(writes) else (count(stated, "cache_creation_input_tokens"), 0),
+        reasoning=parts.reasoning,
+    )
+    return usage, within(usage, found.units or {})
 
 
 def _dollars(spend: object) -> str | None:

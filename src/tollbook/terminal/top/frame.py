@@ -6,7 +6,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from tollbook.terminal.figures import bar, condensed, count, percent, sparkline, usd
-from tollbook.terminal.names import fitted, padded
+from tollbook.terminal.names import fitted, padded, safe
 from tollbook.terminal.top.columns import Cell, Column, columns_for, until_text
 from tollbook.terminal.top.state import Order, State
 from tollbook.terminal.top.view import Gauge, Kind, Line, Reading
@@ -106,48 +106,56 @@ def _title(state: State, size: Size, now: datetime, server: str) -> Row:
     where = "  ".join(f"{what} {name}" for what, name in path if name is not None) or "fleet"
     pace = "paused" if state.paused else f"every {state.interval_s:g} s"
     right = f"{server}  {pace}  {now:%H:%M:%S}Z"
-    if cell_len(right) > size.width // 2:
+    title = f"tollbook  {safe(where)}"
+    if cell_len(title) + 1 + cell_len(right) > size.width:
         right = f"{pace}  {now:%H:%M:%S}Z"
-    left = padded(f"tollbook  {where}", size.width - cell_len(right) - 1)
+    left = padded(title, size.width - cell_len(right) - 1)
     return Row((Cell(left, "bold"), Cell(" "), Cell(right, "warn" if state.paused else "dim")))
 
 
 def _money(reading: Reading, size: Size) -> Row:
     head = reading.head
-    spans = [Cell("today " if reading.place.run is None else "run "), Cell(usd(head.spent_nanos), "bold")]
+    parts = [[Cell("today " if reading.place.run is None else "run "), Cell(usd(head.spent_nanos), "bold")]]
     if head.limit_nanos:
         used = head.spent_nanos / head.limit_nanos
-        spans += [Cell(f" of {usd(head.limit_nanos, 0)} ", "dim"), *_meter(used, 12, head.spent_nanos, size)]
-        spans.append(Cell(f" {percent(used)}"))
+        meter = _meter(used, 12, head.spent_nanos, size)
+        parts.append([Cell(f" of {usd(head.limit_nanos, 0)} ", "dim"), *meter, Cell(f" {percent(used)}")])
     if head.burn_nanos is not None:
-        spans += [Cell("  "), Cell(f"{usd(head.burn_nanos)}/h")]
+        parts.append([Cell(f"  {usd(head.burn_nanos)}/h")])
     if head.forecast_nanos is not None:
-        spans.append(Cell(f" -> {usd(head.forecast_nanos)} by midnight", "dim"))
+        parts.append([Cell(f" -> {usd(head.forecast_nanos)} by midnight", "dim")])
     if head.month_nanos is not None:
-        spans += [Cell("  month ", "dim"), Cell(usd(head.month_nanos))]
-    return _clipped(spans, size.width)
+        parts.append([Cell("  month ", "dim"), Cell(usd(head.month_nanos))])
+    return _whole(parts, size.width)
 
 
 def _state(reading: Reading, size: Size) -> Row:
     head = reading.head
-    spans = [Cell(f"{head.calls:,} calls", "dim")]
-    if head.calls_per_second is not None:
-        spans.append(Cell(f", {head.calls_per_second}/s", "dim"))
+    pace = "" if head.calls_per_second is None else f", {head.calls_per_second}/s"
+    parts = [[Cell(f"{head.calls:,} calls{pace}", "dim")]]
     if head.throttled:
-        spans += [Cell("  "), Cell(f"! {len(head.throttled)} throttled", "bad")]
+        parts.append([Cell("  "), Cell(f"! {len(head.throttled)} throttled", "bad")])
     if head.unpriced_nanos or head.unpriced_models:
         models = ", ".join(fitted(name, 24) for name in head.unpriced_models[:2])
         unpriced = f"no price: {models}" if models else f"{usd(head.unpriced_nanos)} without a price"
-        spans += [Cell("  "), Cell(unpriced, "warn")]
+        parts.append([Cell("  "), Cell(unpriced, "warn")])
     if head.lag_s is not None:
         behind = head.lag_s not in {"0", "0.0"}
-        spans.append(Cell(f"  journal {head.lag_s} s behind" if behind else "  journal empty", "dim"))
+        parts.append([Cell(f"  journal {head.lag_s} s behind" if behind else "  journal empty", "dim")])
     if any(head.hours):
-        left = size.width - sum(cell_len(span.text) for span in spans) - len("  hours ")
-        if left >= _HOURS // 4:
-            course = sparkline(condensed(head.hours, min(left, _HOURS)), plain=size.plain)
-            spans += [Cell("  hours ", "dim"), Cell(course, "bar")]
-    return _clipped(spans, size.width)
+        left = size.width - sum(cell_len(span.text) for part in parts for span in part) - len("  hours ")
+        course = sparkline(condensed(head.hours, max(min(left, _HOURS), _HOURS // 4)), plain=size.plain)
+        parts.append([Cell("  hours ", "dim"), Cell(course, "bar")])
+    return _whole(parts, size.width)
+
+
+def _whole(parts: list[list[Cell]], width: int) -> Row:
+    """The parts that find room as a whole, the first in any case."""
+    shown = list(parts[0])
+    for part in parts[1:]:
+        if sum(cell_len(span.text) for span in [*shown, *part]) <= width:
+            shown += part
+    return _clipped(shown, width)
 
 
 def _gauge(gauge: Gauge, size: Size, now: datetime) -> Row:

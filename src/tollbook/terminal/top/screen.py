@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from rich.console import Console
 
 from tollbook.domain.errors import ConfigError
+from tollbook.terminal.names import ascii_text
 from tollbook.terminal.top.frame import Row, Size
 from tollbook.terminal.top.state import Key
 
@@ -61,9 +62,10 @@ class Screen:
             for text, style in row.spans:
                 if not text:
                     continue
+                written = ascii_text(text) if self._plain else text
                 # The last cell of the screen cannot be written without scrolling, and a resize may outrun the frame.
                 with contextlib.suppress(curses.error):
-                    self._window.addstr(number, column, text, self._attributes.get(style, 0))
+                    self._window.addstr(number, column, written, self._attributes.get(style, 0))
                 column = self._window.getyx()[1]
                 if column >= width:
                     break

@@ -17,9 +17,10 @@ from tollbook.ingest.exports.claude_code import ClaudeCode
 from tollbook.ingest.exports.codex import Codex
 from tollbook.ingest.exports.found import Bounds, EventMaker, Export, Found, Row
 from tollbook.ingest.exports.langfuse import Langfuse
-from tollbook.ingest.exports.mapping import Mapped, mapping_of
+from tollbook.ingest.exports.mapping import Mapped
 from tollbook.ingest.exports.openmeter import OpenMeter
 from tollbook.ingest.exports.spend_logs import SpendLogs
+from tollbook.ingest.mapping import Reading, mapping_of
 from tollbook.ingest.refusal import ItemRefused
 from tollbook.usage.anthropic_shape import read_messages
 
@@ -57,7 +58,7 @@ OBSERVATION = {
 }
 METERED = {"event": {"id": "1", "source": "s", "time": AT, "data": {"tokens": 3, "type": "input", "model": "m"}}}
 MAPPED = {"m": "gpt-5", "u": {"in": 3, "out": 4}, "at": AT, "c": "0.25", "t": "x"}
-MAPPING = '[fields]\nmodel = "m"\ninput = "u.in"\noutput = "u.out"\nts = "at"\ncost_usd = "c"\n[tags]\nregion = "t"\n'
+MAPPING = b'[fields]\nmodel = "m"\ninput = "u.in"\noutput = "u.out"\nts = "at"\ncost_usd = "c"\n[tags]\nregion = "t"\n'
 
 
 def transcript(tmp_path: Path) -> list[dict[str, Any]]:
@@ -71,7 +72,10 @@ CASES: dict[str, tuple[Callable[[Path], list[dict[str, Any]]], Callable[[], Expo
     "litellm": (lambda _: [SPEND], lambda: SpendLogs(BOUNDS)),
     "langfuse": (lambda _: [OBSERVATION], lambda: Langfuse(BOUNDS)),
     "openmeter": (lambda _: [METERED], lambda: OpenMeter(BOUNDS)),
-    "mapping": (lambda _: [MAPPED], lambda: Mapped(BOUNDS, mapping_of(MAPPING), columns=False)),
+    "mapping": (
+        lambda _: [MAPPED],
+        lambda: Mapped(BOUNDS, mapping_of(MAPPING, "m", is_json=False, reading=Reading.ROW)),
+    ),
 }
 
 
@@ -107,7 +111,7 @@ def test_a_damaged_row_is_an_event_within_bounds_or_refused(kind: str, tmp_path:
     def make(found: Found) -> None:
         nonlocal made, refused
         try:
-            event = maker.event(found)
+            (event,) = maker.events(found)
         except ItemRefused:
             refused += 1
             return
