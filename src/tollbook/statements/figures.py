@@ -12,11 +12,12 @@ from tollbook.statements.wire import kind_of
 _MINUS = "\N{MINUS SIGN}"
 _LABELS = {
     "input_tokens": "input",
-    "output_tokens": "output",
     "cache_read_tokens": "cached",
     "cache_write_tokens": "cache write",
-    "cache_write_5m_tokens": "cache write, 5 min",
-    "cache_write_1h_tokens": "cache write, 1 h",
+    "cache_write_5m_tokens": "cache write of 5 min",
+    "cache_write_30m_tokens": "cache write of 30 min",
+    "cache_write_1h_tokens": "cache write of 1 h",
+    "output_tokens": "output",
     "reasoning_tokens": "reasoning",
 }
 
@@ -133,7 +134,9 @@ def remarks_of(statement: Statement) -> list[str]:
 
 def rate_lines(card: RateCard) -> list[str]:
     """A card's prices as short texts, the base price first and each tier behind it."""
-    return [text for unit in card.units for text in _rate_texts(unit)]
+    order = {unit: place for place, unit in enumerate(_LABELS)}
+    units = sorted(card.units, key=lambda unit: (order.get(unit.unit, len(order)), unit.unit))
+    return [text for unit in units for text in _rate_texts(unit)]
 
 
 def scope_text(card: RateCard) -> str:

@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 from html import escape
 from importlib import resources
@@ -59,7 +60,7 @@ def state_text(statement: Statement) -> str:
     whom = "for everyone" if statement.close.tenant is None else "for this tenant"
     later = statement.close.period
     behind = "" if later == statement.period else f" with {later.text}"
-    return f"closed {instant_text(statement.close.closed_at)} {whom}{behind} by {statement.close.closed_by}"
+    return f"closed {_seconds(statement.close.closed_at)} {whom}{behind} by {statement.close.closed_by}"
 
 
 def facts_of(statement: Statement) -> list[tuple[str, str]]:
@@ -71,13 +72,17 @@ def facts_of(statement: Statement) -> list[tuple[str, str]]:
         ("State", state_text(statement)),
     ]
     if statement.as_of is not None:
-        facts.append(("As of", instant_text(statement.as_of.replace(microsecond=0))))
+        facts.append(("As of", _seconds(statement.as_of)))
     before = statement.before
-    facts.append(("Period before", "open" if before is None else f"closed {instant_text(before.closed_at)}"))
+    facts.append(("Period before", "open" if before is None else f"closed {_seconds(before.closed_at)}"))
     if statement.first_ts is not None and statement.last_ts is not None:
-        facts.append(("First and last call", f"{instant_text(statement.first_ts)}, {instant_text(statement.last_ts)}"))
+        facts.append(("First and last call", f"{_seconds(statement.first_ts)}, {_seconds(statement.last_ts)}"))
     facts.append(("Entries", f"{sums.entries:,}, of {sums.calls:,} calls"))
     return facts
+
+
+def _seconds(at: datetime) -> str:
+    return instant_text(at.replace(microsecond=0))
 
 
 def _head(statement: Statement) -> str:

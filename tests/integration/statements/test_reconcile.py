@@ -15,6 +15,8 @@ from tests.report_server import KEY, Reports, report_server
 from tests.world import World, event
 from tollbook.cli.app import build
 from tollbook.domain.errors import ConfigError
+from tollbook.pricing import bundled
+from tollbook.sources.reports import fetch
 from tollbook.sources.reports.table import ReportUnreadable
 
 Command = Callable[..., Result]
@@ -39,7 +41,10 @@ def key_file(tmp_path: Path) -> Path:
 def command(
     world: World, postgres_url: str, valkey_url: str, valkey_prefix: str, monkeypatch: pytest.MonkeyPatch
 ) -> Command:
-    """Run `tollbook reconcile ...` on the stores of the test."""
+    """Run `tollbook reconcile ...` on the stores of the test, with three providers' prices, to be quick."""
+    known = [one for one in bundled.providers if one.id in ("openai", "anthropic", "openrouter")]
+    monkeypatch.setattr(bundled, "providers", known)
+    monkeypatch.setattr(fetch, "PAGES_MAX", 5)
     monkeypatch.setenv("TOLLBOOK_POSTGRES_URL", postgres_url)
     monkeypatch.setenv("TOLLBOOK_VALKEY_URL", valkey_url)
     monkeypatch.setenv("TOLLBOOK_VALKEY_KEY_PREFIX", valkey_prefix)

@@ -13,7 +13,7 @@ from tollbook.ports.reconcile import Item, Report
 from tollbook.sources.reports import anthropic, openai, openrouter
 from tollbook.sources.reports.table import ReportUnreadable, decoded
 
-_PAGES_MAX = 1_000
+PAGES_MAX = 1_000
 _BODY_BYTES_MAX = 64 << 20
 _Query = list[tuple[str, str | int | float | bool | None]]
 _Kind = TypeVar("_Kind", bound=msgspec.Struct)
@@ -105,7 +105,7 @@ class ReportFetcher:
     async def _paged(self, path: str, query: _Query, kind: type[_Pages]) -> list[_Pages]:
         pages: list[_Pages] = []
         place: str | None = None
-        while len(pages) < _PAGES_MAX:
+        while len(pages) < PAGES_MAX:
             page = await self._page(path, query if place is None else [*query, ("page", place)], kind)
             pages.append(page)
             if not page.has_more:
@@ -113,7 +113,7 @@ class ReportFetcher:
             if page.next_page is None or page.next_page == place:
                 raise ReportUnreadable(f"{path}: there are more pages and none is named")
             place = page.next_page
-        raise ReportUnreadable(f"{path}: more than {_PAGES_MAX} pages")
+        raise ReportUnreadable(f"{path}: more than {PAGES_MAX} pages")
 
     async def _page(self, path: str, query: _Query, kind: type[_Kind]) -> _Kind:
         try:
