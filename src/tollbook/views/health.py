@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ class Waiting(msgspec.Struct, frozen=True):
 class Attention(msgspec.Struct, frozen=True):
     """Something to look after: how bad, what it is, and the page that says more."""
 
-    level: str
+    level: Literal["bad", "warn"]
     text: str
     page: str
 
@@ -105,7 +105,7 @@ async def health(desk: Desk, principal: Principal) -> Health:
 
 
 def _of_stores(depths: list[Depth | None], lag: float | None, *, postgres: bool) -> list[Attention]:
-    found = []
+    found: list[Attention] = []
     if any(depth is None for depth in depths):
         found.append(Attention("bad", "Valkey does not answer: events go to the inbox in Postgres", "/health"))
     if not postgres:
