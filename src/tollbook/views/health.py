@@ -6,7 +6,6 @@ from typing import Literal, TypeVar
 
 import msgspec
 
-import tollbook
 from tollbook.domain.access import Principal
 from tollbook.domain.errors import StoreError
 from tollbook.domain.source import SourceState
@@ -59,8 +58,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     attention: list[Attention]
 
 
-async def health(desk: Desk, principal: Principal) -> Health:
-    """How the system stands, as this process sees it; needs a key that is bound to no tenant."""
+async def health(desk: Desk, principal: Principal, version: str) -> Health:
+    """How the system stands, as this process of a version of tollbook sees it; needs a key that is bound to no tenant."""
     if principal.tenant is not None:
         raise forbidden("this needs a key that is bound to no tenant")
     count = desk.directory.tenancy.partitions
@@ -86,7 +85,7 @@ async def health(desk: Desk, principal: Principal) -> Health:
         if hook.disabled is not None:
             found.append(Attention("warn", f"Alert hook {hook.hook_id} hears nothing: {hook.disabled}", "/health"))
     return Health(
-        version=tollbook.__version__,
+        version=version,
         at=desk.clock.now().isoformat().replace("+00:00", "Z"),
         config_version=desk.directory.tenancy.version if desk.directory.loaded else None,
         valkey=all(depth is not None for depth in depths),
