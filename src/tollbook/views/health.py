@@ -59,7 +59,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def health(desk: Desk, principal: Principal, version: str) -> Health:
-    """How the system stands, as this process of a version of tollbook sees it; needs a key that is bound to no tenant."""
+    """How the system stands, as this process sees it; needs a key that is bound to no tenant."""
     if principal.tenant is not None:
         raise forbidden("this needs a key that is bound to no tenant")
     count = desk.directory.tenancy.partitions
