@@ -11,7 +11,7 @@ from tollbook.pipeline.directory import Directory
 from tollbook.ports.alerts import AlertRow, AlertStore
 from tollbook.ports.clock import Clock
 from tollbook.ports.finding import Finding
-from tollbook.ports.reading import EntryRow, Reading
+from tollbook.ports.reading import EntryRow, Reading, SpendRow
 from tollbook.ports.views import Part, Split, Step, ViewReading
 from tollbook.views.burndown import BurnDown, burn_downs
 from tollbook.views.tenants import TenantLine, Tenants
@@ -77,8 +77,9 @@ class TenantView:
         """The tenant now, its spend over the last hours, days or months by agent or model."""
         line = await self._tenants.line(tenant)
         first, last = days_of(step, line.day)
-        series = await self._series(tenant, (first, last), step, by)
         agents = await self._reading.spend(tenant, first, last, ("agent",))
+        split = agents if by == "agent" else await self._reading.spend(tenant, first, last, ("model",))
+        series = await self._series(tenant, (first, last), step, by, dearest_of(split))
         state = await self._watch.look(tenant)
         hours = await self._views.parts(tenant, line.day, line.day, step="hour", by="agent", names=())
         days = await self._reading.spend(tenant, line.day - ONE_DAY * (_DAYS_SHOWN - 1), line.day, ("day",))
@@ -95,9 +96,7 @@ class TenantView:
             entries=(await self._finding.entries(tenant, None, _ENTRIES_SHOWN)).rows,
         )
 
-    async def _series(self, tenant: str, days: tuple[date, date], step: Step, by: Split) -> Series:
-        dearest = await self._views.dearest(tenant, *days, (by,), PARTS)
-        names = [named for one in dearest if (named := one.agent if by == "agent" else one.model) is not None]
+    async def _series(self, tenant: str, days: tuple[date, date], step: Step, by: Split, names: list[str]) -> Series:
         parts = await self._views.parts(tenant, *days, step=step, by=by, names=names)
         times = times_of(step, days, self._hours(tenant, days))
         return series_of(parts, times, names, Series(step, by, *days, times, [], []))
@@ -105,6 +104,11 @@ class TenantView:
     def _hours(self, tenant: str, days: tuple[date, date]) -> tuple[datetime, datetime]:
         calendar = self._directory.tenancy.calendar_of(tenant)
         return calendar.window_of(days[0]).start, calendar.window_of(days[1]).end
+
+
+def dearest_of(rows: Sequence[SpendRow]) -> list[str]:
+    """The names that are told apart, of rows grouped by name: the dearest first."""
+    return [str(row.group[0]) for row in sorted(rows, key=lambda row: (-row.cost_nanos, str(row.group[0])))[:PARTS]]
 
 
 def days_of(step: Step, today: date) -> tuple[date, date]:

@@ -103,10 +103,9 @@ PLANS = {
 }
 
 
-@pytest.mark.parametrize("query", PLANS)
-def test_a_view_is_answered_by_its_index(world: World, query: str) -> None:
-    arguments, index = PLANS[query]
-    assert index in world.plan(query, *arguments)
+def test_every_view_is_answered_by_its_index(world: World) -> None:
+    plans = {query: world.plan(query, *arguments) for query, (arguments, _) in PLANS.items()}
+    assert {query: plan for query, plan in plans.items() if PLANS[query][1] not in plan} == {}
 
 
 def test_open_days_and_sessions_are_found_by_their_indexes(world: World) -> None:

@@ -1,4 +1,4 @@
--- The dearest groups of some local days.
+-- The dearest groups of some local days, few of them: all their rows are read.
 -- $1 first day, $2 last day, both included; group by $3 tenant, $4 agent, $5 model; $6 groups at most; $7 tenant, null: everyone
 -- Rows: tenant, agent, model (null where not asked for), calls, cost_nanos, unpriced_nanos; dearest first
 -- Index: rollup_day_pkey, entry_booked
