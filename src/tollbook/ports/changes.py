@@ -19,6 +19,15 @@ class ChangeKind(StrEnum):
     LEDGER = "ledger"
 
 
+class ChangeAction(StrEnum):
+    """What a change did; a budget is set, whether or not it was there."""
+
+    MADE = "made"
+    SET = "set"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
 class Change(NamedTuple):
     """One change; `tenant` '' is everyone's. `before` and `after` are what was kept, as JSON without secrets."""
 

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from tollbook.domain.access import Principal
-from tollbook.ports.changes import Change, ChangeKind
+from tollbook.ports.changes import Change, ChangeAction, ChangeKind
 from tollbook.views.asking import name_of, own_tenant
 from tollbook.views.desk import Desk
 from tollbook.views.figures import time_text
@@ -19,7 +19,7 @@ class ChangeShown(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     by: str
     kind: ChangeKind
-    action: str
+    action: ChangeAction
     tenant: str | None
     name: str
     before: dict[str, Any] | None
@@ -54,7 +54,7 @@ def _shown(one: Change) -> ChangeShown:
         at=time_text(one.changed_at),
         by=one.changed_by,
         kind=ChangeKind(one.kind),
-        action=one.action,
+        action=ChangeAction(one.action),
         tenant=one.tenant or None,
         name=one.name,
         before=None if one.before is None else msgspec.json.decode(one.before),

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
-import tollbook
 from tollbook.domain.access import Principal
 from tollbook.domain.errors import StoreError
 from tollbook.domain.source import SourceState
@@ -34,7 +33,7 @@ class Waiting(msgspec.Struct, frozen=True):
 class Attention(msgspec.Struct, frozen=True):
     """Something to look after: how bad, what it is, and the page that says more."""
 
-    level: str
+    level: Literal["bad", "warn"]
     text: str
     page: str
 
@@ -59,7 +58,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     attention: list[Attention]
 
 
-async def health(desk: Desk, principal: Principal) -> Health:
+async def health(desk: Desk, principal: Principal, version: str) -> Health:
     """How the system stands, as this process sees it; needs a key that is bound to no tenant."""
     if principal.tenant is not None:
         raise forbidden("this needs a key that is bound to no tenant")
@@ -86,7 +85,7 @@ async def health(desk: Desk, principal: Principal) -> Health:
         if hook.disabled is not None:
             found.append(Attention("warn", f"Alert hook {hook.hook_id} hears nothing: {hook.disabled}", "/health"))
     return Health(
-        version=tollbook.__version__,
+        version=version,
         at=desk.clock.now().isoformat().replace("+00:00", "Z"),
         config_version=desk.directory.tenancy.version if desk.directory.loaded else None,
         valkey=all(depth is not None for depth in depths),
@@ -105,7 +104,7 @@ async def health(desk: Desk, principal: Principal) -> Health:
 
 
 def _of_stores(depths: list[Depth | None], lag: float | None, *, postgres: bool) -> list[Attention]:
-    found = []
+    found: list[Attention] = []
     if any(depth is None for depth in depths):
         found.append(Attention("bad", "Valkey does not answer: events go to the inbox in Postgres", "/health"))
     if not postgres:

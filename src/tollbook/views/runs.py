@@ -8,6 +8,7 @@ from typing import NamedTuple
 import msgspec
 
 from tollbook.domain.access import Principal
+from tollbook.domain.decision import Verdict
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.identity import id_time_ms
 from tollbook.domain.meter import Unit, unit_of
@@ -122,7 +123,7 @@ class RunRefusal(msgspec.Struct, frozen=True, kw_only=True):
 
     agent: str
     model: str
-    verdict: str
+    verdict: Verdict
     budget: str | None
     times: int
     first_at: str
@@ -369,7 +370,7 @@ def _refusal(one: Refused) -> RunRefusal:
     return RunRefusal(
         agent=one.agent,
         model=one.model,
-        verdict=one.verdict,
+        verdict=Verdict(one.verdict),
         budget=one.budget or None,
         times=one.times,
         first_at=time_text(one.first_at),

@@ -90,6 +90,7 @@ def test_filters_find_all_that_fits_however_few_a_page_looks_at(
     booked: World, looked: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(finding, "_LOOKED", looked)
+    monkeypatch.setattr(finding, "_LOOKED_SCATTERED", looked)
     for wanted, calls in FITTING:
         assert len(walked(booked, "acme", 2, **wanted)) == calls, wanted
         assert len(walked(booked, None, 2, **wanted)) == 2 * calls, wanted
@@ -184,7 +185,7 @@ PLANS: list[tuple[str, tuple[object, ...], str]] = [
     ("entries_of_run", (*NEWEST, 10, OLDEST, *ANYTHING[:3], "r", *ANYTHING[4:], None, DAYS), "day_run"),
     ("entries_place_of_all", (*NEWEST, 100, OLDEST), "ts_entry_id"),
     ("entries_place_of_tenant", (*NEWEST, 100, OLDEST, "acme"), "tenant_ts_entry_id"),
-    ("entries_place_flagged", (*NEWEST, 100, OLDEST, None), "ts_entry_id"),
+    ("entries_place_flagged", (*NEWEST, 100, OLDEST), "ts_entry_id"),
     ("entries_after", (0, 5, UUID(int=0), 9, 10, *ANYTHING, None), "partition_version"),
     ("entry_at", (OLDEST, UUID(int=0), None), "ts_entry_id"),
     ("runs_of_all", (NEWEST[0], "", "", 10, 100, OLDEST, None, None, None, None), "run_started"),

@@ -7,6 +7,7 @@ from typing import TypeVar
 import msgspec
 from litestar import Response, get
 
+import tollbook
 from tollbook.api.asking import SECURITY, Who, World, reader
 from tollbook.api.failures import problems
 from tollbook.api.services import Backlog
@@ -52,7 +53,7 @@ class Readiness(msgspec.Struct, frozen=True):
 )
 async def standing(services: World, principal: Who) -> Health:
     """Stores, what waits, prices, sources and hooks, and what needs attention; for keys bound to no tenant."""
-    return await health(services, principal)
+    return await health(services, principal, tollbook.__version__)
 
 
 @get("/healthz", tags=_TAGS, summary="Is the process up?")

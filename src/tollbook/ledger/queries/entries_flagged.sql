@@ -17,7 +17,6 @@ FROM (
     FROM entry w
     WHERE (w.flags <> 0 OR w.corrects IS NOT NULL) AND (w.ts, w.entry_id) < ($1::timestamptz, $2::uuid)
         AND w.ts >= $5::timestamptz
-        AND ($14::text IS NULL OR w.tenant = $14)
     ORDER BY w.ts DESC, w.entry_id DESC
     LIMIT $4
 ) AS e
@@ -26,6 +25,6 @@ WHERE ($6::text IS NULL OR starts_with(e.agent || '/', $6 || '/')
     AND ($7::text IS NULL OR e.model = $7) AND ($8::text IS NULL OR e.provider = $8)
     AND ($9::text IS NULL OR e.run = $9) AND ($10::text IS NULL OR e.source = $10)
     AND ($11::bigint IS NULL OR e.cost_nanos >= $11) AND ($12::integer = 0 OR e.flags & $12 = $12)
-    AND (NOT $13::boolean OR e.corrects IS NOT NULL)
+    AND (NOT $13::boolean OR e.corrects IS NOT NULL) AND ($14::text IS NULL OR e.tenant = $14)
 ORDER BY e.ts DESC, e.entry_id DESC
 LIMIT $3

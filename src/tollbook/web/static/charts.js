@@ -125,7 +125,7 @@
     };
     const chart = new uPlot({
       width,
-      height: Number(figure.dataset.height) || 220,
+      height: Number(figure.dataset.height) || 210,
       padding: [10, edge, 0, 0],
       legend: { show: false },
       cursor: { y: false, points: { show: !stack }, drag: { x: false, y: false } },
@@ -135,7 +135,7 @@
       },
       axes: [
         {
-          ...axis, grid: { show: false }, space: 56,
+          ...axis, size: 30, grid: { show: false }, space: 56,
           incrs: [1, 2, 3, 4, 6, 8, 12, 24, 48, 96],
           values: (_, at) => at.map((n) => (Number.isInteger(n) ? table.labels[n] ?? "" : "")),
         },
