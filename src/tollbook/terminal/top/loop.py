@@ -81,6 +81,7 @@ def _listen(screen: Screen, poller: Poller, state: State, server: str) -> None:
             state.take(reading)
             changed = True
         second = int(time.time())
+        changed = screen.resized() or changed
         if changed or second != painted:
             screen.paint(frame(state, screen.size, datetime.now(UTC), server))
             painted, changed = second, False

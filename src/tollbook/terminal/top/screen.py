@@ -3,6 +3,8 @@
 import contextlib
 import curses
 import locale
+import os
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -70,6 +72,18 @@ class Screen:
                 if column >= width:
                     break
         self._window.refresh()
+
+    def resized(self) -> bool:
+        """Whether the terminal has another size than it had; the next paint is then for that one.
+
+        Asked for each time: the signal may reach the thread that reads, and then wakes no key.
+        """
+        size = os.get_terminal_size(sys.stdout.fileno())
+        if not curses.is_term_resized(size.lines, size.columns):
+            return False
+        curses.resizeterm(size.lines, size.columns)
+        self._window.clear()
+        return True
 
     def redraw(self) -> None:
         """Let the next paint write everything anew."""
