@@ -71,6 +71,7 @@ def build(http: httpx2.AsyncClient, key_of: KeyOf, clock: Clock, *, version: str
         return Caller(http, key_of(context))
 
     _add_reading(server, caller)
+    _add_calls(server, caller)
     _add_lists(server, caller, clock)
     _add_looking_ahead(server, caller)
     _add_budgets(server, caller, clock)
@@ -128,6 +129,8 @@ def _add_reading(server: MCPServer, caller: Callable[[Ctx], Caller]) -> None:
         and the costliest path through the tree of agents."""
         return await reading.run(caller(context), run, tenant)
 
+
+def _add_calls(server: MCPServer, caller: Callable[[Ctx], Caller]) -> None:
     @server.tool(title="List runs", annotations=_READS)
     async def list_runs(
         context: Ctx,
