@@ -8,6 +8,7 @@ import pytest
 from litestar import get
 
 import tollbook.api
+import tollbook.views
 from tests.docs.tables import DOCS, table_under
 from tests.servers import empty_valkey
 from tests.world import World, event
@@ -253,7 +254,8 @@ def test_every_code_of_an_answer_is_documented() -> None:
         | set(RejectCode)
         | table_under("errors.md", "Failures").keys()
     )
-    sources = (Path(tollbook.api.__file__).parent).rglob("*.py")
+    rooms = (tollbook.api, tollbook.views)
+    sources = [source for room in rooms for source in Path(room.__file__).parent.rglob("*.py")]
     code = re.compile(r'(?:Problem\(\s*\d{3},|unavailable\([^,()]*,)\s*"(\w+)"|^    \d{3}: "(\w+)",$', re.MULTILINE)
     used = {name for source in sources for pair in code.findall(source.read_text()) for name in pair if name}
     assert {"unauthorized", "not_found", "starting", "method_not_allowed"} <= used

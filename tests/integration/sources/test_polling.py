@@ -330,7 +330,7 @@ def test_an_inbox_speaks_every_dialect_that_a_webhook_does(world: World, fake: I
     names = ("openai_chat_sse", "anthropic", "gemini", "cohere", "litellm_json_array", "cloudevents_binary")
     found = {payload.name: payload for payload in payloads()}
     bodies = [(found[name].body, {"content-type": found[name].media_type, **found[name].headers}) for name in names]
-    address = world.run(mint_token(world.config, "any", tenant="acme"))
+    address = world.run(mint_token(world.config, "any", tenant="acme", by="test"))
     world.run(world.directory.refresh())
     for body, headers in bodies:
         said = {**headers, "x-tollbook-agent": "fetcher"}
