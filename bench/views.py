@@ -19,6 +19,7 @@ from tollbook.app.wiring import World
 from tollbook.domain.errors import StoreError
 from tollbook.enforcement.watch import Watch
 from tollbook.ledger.reading import PostgresReading
+from tollbook.ports.finding import EntryFilter
 from tollbook.ports.views import Step
 from tollbook.views.fleet import FleetView
 from tollbook.views.tenant import TenantView
@@ -29,13 +30,15 @@ TARGET_QUERY_MS = 50.0
 TARGET_FIRST_MS = 300.0
 _LOOKS = 40
 _FRESH_EVENTS = 500
+_ROWS = 50
 STEPS: tuple[Step, ...] = ("hour", "day", "month")
 _FILES = re.compile(r'(?:href|src)="(/static/[^"]+)"')
 _TOKEN = re.compile(r'name="form_token" value="(\w+)"')
 WHAT = (
     f"A ledger with a month of entries of {TENANTS:,} tenants, four fifths of the calls drawn by a Zipf law. Before "
     f"each look {_FRESH_EVENTS} events are booked that the rollups may not have yet. First each question that the "
-    "pages Fleet, Tenants and Tenant (the largest, by hours, days and months) ask of the ledger, by itself; then each "
+    "pages Fleet, Tenants, Tenant (the largest, by hours, days and months), Entries, Runs and Run ask of the "
+    "ledger, by itself; then each "
     "page as a whole over HTTP; and a first view: the page and every file it leads to, one after the other on a new "
     "connection."
 )
@@ -83,6 +86,7 @@ class Looks:
         self.clockwork = Clockwork()
         reading = self.clockwork.timed(PostgresReading(world.pool, world.queries))
         views, alerts = self.clockwork.timed(world.views), self.clockwork.timed(world.alerts)
+        self._reading, self._finding = reading, self.clockwork.timed(world.finding)
         self._tenant = tenant
         self._fleet = FleetView(reading, views, world.journal, world.directory, world.clock)
         self._one = TenantView(reading, views, alerts, watch=watch, directory=world.directory, clock=world.clock)
@@ -96,6 +100,22 @@ class Looks:
         for step in STEPS:
             self.clockwork.page = f"tenant by {step}"
             await self._one.look(self._tenant, step, "agent")
+        await self._find()
+
+    async def _find(self) -> None:
+        """The lists of entries and runs, whole and filtered, and one run."""
+        wanted = {"agent": EntryFilter(agent=AGENTS[1].partition("#")[0]), "model": EntryFilter(model=MODELS[0])}
+        for tenant, whose in ((None, "all"), (self._tenant, "a tenant")):
+            self.clockwork.page = f"entries of {whose}"
+            await self._finding.entries(tenant, None, _ROWS)
+            for by, fits in wanted.items():
+                self.clockwork.page = f"entries of {whose}, by {by}"
+                await self._finding.entries(tenant, None, _ROWS, fits)
+            self.clockwork.page = f"runs of {whose}"
+            run = (await self._finding.runs(tenant, None, _ROWS)).rows[0]
+        self.clockwork.page = "a run"
+        await self._reading.run(run.tenant, run.run)
+        await self._finding.entries(run.tenant, None, _ROWS, EntryFilter(run=run.run))
 
 
 def run(options: Options) -> Result:
@@ -167,7 +187,9 @@ def _book_some(client: httpx2.Client, stack: Stack) -> None:
 
 def _pages(stack: Stack, options: Options) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
     """p95 of each page over HTTP, and its first view with all its files on a connection of its own."""
-    paths = ("/", "/tenants", *(f"/tenants/{_largest(stack)}?step={step}" for step in STEPS))
+    largest = _largest(stack)
+    paths = ("/", "/tenants", *(f"/tenants/{largest}?step={step}" for step in STEPS))
+    paths += ("/entries", f"/entries?tenant={largest}", "/runs", f"/runs?tenant={largest}")
     whole: dict[str, list[float]] = defaultdict(list)
     first: dict[str, list[float]] = defaultdict(list)
     cookies = _signed_in(stack)
