@@ -89,7 +89,9 @@ class Looks:
         self._reading, self._finding = reading, self.clockwork.timed(world.finding)
         self._tenant = tenant
         self._fleet = FleetView(reading, views, world.journal, world.directory, world.clock)
-        self._one = TenantView(reading, views, alerts, watch=watch, directory=world.directory, clock=world.clock)
+        self._one = TenantView(
+            reading, views, alerts, finding=self._finding, watch=watch, directory=world.directory, clock=world.clock
+        )
 
     async def look(self) -> None:
         """Every page once."""
