@@ -56,7 +56,8 @@ def _holds(world: World, count: int) -> None:
         named |= more
         unnamed += lone
     world.drain()
-    booked = world.run(world.pool.fetchval("SELECT count(*) FROM entry"))
+    # A mutation that names a call of before and knows it better corrects it: two entries more, and no call.
+    booked = world.run(world.pool.fetchval("SELECT sum(calls)::bigint FROM entry"))
     assert booked == len(named) + unnamed
     assert all(equation.differing == 0 for equation in world.run(world.verify().run(world.drains)))
 
