@@ -133,7 +133,9 @@ def test_the_screen_lives_sorts_filters_and_goes_down_to_a_run(
     assert all(not line.startswith("!") for line in lines if least in line or most in line)
 
     before = amount(lines, least)
-    many = [{**EVENT, "tenant": least, "agent": "planner", "id": f"{least}-more-{n}"} for n in range(20)]
+    # More than a cent: beside tenants that spent hundreds, less is shown as less than that.
+    dear = {**EVENT, "input": 100_000, "tenant": least, "agent": "planner"}
+    many = [{**dear, "id": f"{least}-more-{n}"} for n in range(20)]
     ledger.send(many)
     # A screen may be caught while it is drawn: order and amount are waited for together.
     terminal.await_screen(
