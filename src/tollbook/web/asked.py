@@ -3,6 +3,8 @@
 from tollbook.web.session import PageRequest
 
 _DAY_CHARS = len("2026-11-05")
+_ROWS_SHOWN = 50
+_ROWS_OF_FILES = 1_000
 
 
 def asked(request: PageRequest, name: str) -> str | None:
@@ -15,3 +17,8 @@ def asked_moment(request: PageRequest, name: str) -> str | None:
     """An instant, or a day's beginning in UTC."""
     text = asked(request, name)
     return f"{text}T00:00:00Z" if text is not None and len(text) == _DAY_CHARS else text
+
+
+def rows_asked(request: PageRequest, shown: int = _ROWS_SHOWN) -> int:
+    """How many rows a view has: so many on a screen, and more in a file, which is paged through less gladly."""
+    return shown if asked(request, "format") in (None, "html", "events") else _ROWS_OF_FILES

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.core_world import until
 from tests.instanode import Instanode
 from tests.payloads import payloads
 from tests.world import PRICED_MODEL, World
@@ -305,16 +306,17 @@ def test_a_poller_follows_its_leases(polling: Polling) -> None:
     world = polling.world
     polling.push(call(input=1))
 
+    async def ended() -> bool:
+        return all(task.get_name() != "source-instanode" for task in asyncio.all_tasks())
+
     async def run() -> None:
         reader = InstanodeReader(timeout_s=20)
         running = asyncio.create_task(polling.poller(reader).run())
         try:
             async with asyncio.timeout(60), polling.drained():
-                while not await world.pool.fetchval("SELECT count(*) FROM entry"):
-                    await asyncio.sleep(0)
+                await until(lambda: world.pool.fetchval("SELECT count(*) FROM entry"))
                 assert await polling.store.remove("instanode", "test")
-                while any(task.get_name() == "source-instanode" for task in asyncio.all_tasks()):
-                    await asyncio.sleep(0)
+                await until(ended)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import msgspec
 from litestar.datastructures import URL
 
+from tests.core_world import until
 from tests.integration.web.visitor import SiteWorld
 from tests.world import event
 from tollbook.domain.access import Principal, Role
@@ -40,8 +41,11 @@ def test_a_look_is_made_when_something_moves_and_only_what_differs_is_told(site:
             told.append(await anext(states))
             screen.shown["live_b"] = "2"
             quiet = world.clock.pauses + 20
-            while world.clock.pauses < quiet:
-                await asyncio.sleep(0)
+
+            async def rested() -> bool:
+                return world.clock.pauses >= quiet
+
+            await until(rested)
             assert screen.renders == 1
             await world.accepting([event()], None)
             await world.draining()

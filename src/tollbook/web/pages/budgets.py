@@ -14,14 +14,13 @@ from tollbook.views.budgets import Budget, listed, one, put, remove, revisions
 from tollbook.views.problems import Problem, field_invalid
 from tollbook.web.access import SiteGiven, Who, admin, changed, signed_in
 from tollbook.web.answering import Sheet, View, answered
-from tollbook.web.asked import asked
+from tollbook.web.asked import asked, rows_asked
 from tollbook.web.changing import Intent, asked_first, back_to
 from tollbook.web.figures import money
 from tollbook.web.session import Answer, PageRequest, Viewer
 from tollbook.web.site import Site
 
 _ROWS = 200
-_ROWS_OF_FILES = 1_000
 _COLUMNS = (
     *("id", "tenant", "scope", "match", "window", "limit_usd", "limit_tokens", "limit_calls", "action", "degrade_to"),
     *("mode", "fail", "expires_at", "version", "updated_at", "updated_by"),
@@ -41,7 +40,7 @@ async def budgets(request: PageRequest, site: SiteGiven, viewer: Who) -> Answer:
     """Budgets in force: everyone's and the tenants' own."""
 
     async def look() -> View:
-        rows = _ROWS if asked(request, "format") in (None, "html") else _ROWS_OF_FILES
+        rows = rows_asked(request, _ROWS)
         tenant = asked(request, "tenant")
         page = await listed(site, viewer.principal, tenant=tenant, cursor=asked(request, "cursor"), limit=rows)
         sheet = Sheet(_COLUMNS, (tuple(getattr(row, column) for column in _COLUMNS) for row in page.rows))

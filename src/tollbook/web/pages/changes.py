@@ -7,11 +7,8 @@ from tollbook.views.changes import ChangeShown
 from tollbook.views.changes import changes as page_of
 from tollbook.web.access import SiteGiven, Who, admin
 from tollbook.web.answering import Sheet, View, answered
-from tollbook.web.asked import asked
+from tollbook.web.asked import asked, rows_asked
 from tollbook.web.session import Answer, PageRequest
-
-_ROWS = 50
-_ROWS_OF_FILES = 1_000
 
 
 @get("/changes", guards=[admin])
@@ -19,7 +16,7 @@ async def changes(request: PageRequest, site: SiteGiven, viewer: Who) -> Answer:
     """The audit trail, newest first."""
 
     async def look() -> View:
-        rows = _ROWS if asked(request, "format") in (None, "html", "events") else _ROWS_OF_FILES
+        rows = rows_asked(request)
         page = await page_of(
             site,
             viewer.principal,

@@ -9,12 +9,10 @@ from tollbook.views.entries import CORRECTED, FLAGS, Entries, EntriesAsked, Entr
 from tollbook.views.explaining import Explained, explained
 from tollbook.web.access import SiteGiven, Who, signed_in
 from tollbook.web.answering import Sheet, View, answered
-from tollbook.web.asked import asked, asked_moment
+from tollbook.web.asked import asked, asked_moment, rows_asked
 from tollbook.web.session import Answer, PageRequest, Viewer
 from tollbook.web.site import Site
 
-_ROWS = 50
-_ROWS_OF_FILES = 1_000
 _COLUMNS = (
     *("entry_id", "ts", "tenant", "agent", "model", "provider", "run", "source", "id", "input", "output"),
     *("cache_read", "cache_write_5m", "cache_write_1h", "reasoning", "cost_usd", "reported_usd", "calls", "corrects"),
@@ -57,7 +55,7 @@ async def _list(request: PageRequest, site: Site, viewer: Viewer) -> View:
         flag=asked(request, "flag"),
         min_cost_usd=asked(request, "min_cost_usd"),
     )
-    rows = _ROWS if asked(request, "format") in (None, "html", "events") else _ROWS_OF_FILES
+    rows = rows_asked(request)
     page: Entries = await found(site, viewer.principal, wanted, asked(request, "cursor"), rows)
     flags = [("", "any"), *((name, name.replace("_", " ")) for name in (*FLAGS, CORRECTED))]
     shown = {

@@ -12,12 +12,10 @@ from tollbook.domain.money import nanos_from_usd
 from tollbook.views.runs import Instance, RunCall, RunListed, Runs, RunsAsked, Timeline, listed, timeline
 from tollbook.web.access import SiteGiven, Who, signed_in
 from tollbook.web.answering import Sheet, View, answered
-from tollbook.web.asked import asked, asked_moment
+from tollbook.web.asked import asked, asked_moment, rows_asked
 from tollbook.web.session import Answer, PageRequest, Viewer
 from tollbook.web.site import Site
 
-_ROWS = 50
-_ROWS_OF_FILES = 1_000
 _SLASH_INSIDE = "\x1f"
 _SHARES = 10_000
 _THIN = 30
@@ -77,7 +75,7 @@ async def _list(request: PageRequest, site: Site, viewer: Viewer) -> View:
         until=asked_moment(request, "to"),
         min_cost_usd=asked(request, "min_cost_usd"),
     )
-    rows = _ROWS if asked(request, "format") in (None, "html", "events") else _ROWS_OF_FILES
+    rows = rows_asked(request)
     page: Runs = await listed(site, viewer.principal, wanted, asked(request, "cursor"), rows)
     shown = {
         "page": page,
