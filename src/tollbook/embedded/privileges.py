@@ -1,8 +1,8 @@
 """Root starts the servers, and the servers do not run as root.
 
 PostgreSQL refuses to, and Valkey has no need. Nothing on the way to the data or to the binaries is made more
-open for it: the server inherits its directory as an open descriptor, which needs no right to walk there, and
-binaries out of its user's reach are copied to a cache of ours.
+open for it: the server inherits its directory and a library to preload as open descriptors, which need no
+right to walk there, and binaries out of its user's reach are copied to a cache of ours.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +94,40 @@ def place_for(directory: Path, user: ServiceUser | None) -> Iterator[Place]:
     try:
         # Not the working directory: PostgreSQL 15 leaves and re-enters it by its full path.
         yield Place(f"/proc/self/fd/{descriptor}", start_in=Path("/"), descriptors=(descriptor,))
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Preload:
+    """A library that the loader is to take ahead of a server's own: its open descriptor, and what sets it up."""
+
+    descriptor: int
+    variables: Mapping[str, str]
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What the server's environment has to hold. A library that cannot be loaded is reported and left out."""
+        return {**self.variables, "LD_PRELOAD": f"/proc/self/fd/{self.descriptor}"}
+
+
+@contextmanager
+def preload_for(library: Path | None, variables: Mapping[str, str]) -> Iterator[Preload | None]:
+    """Open a library for a server to inherit and load first; None where there is none to open.
+
+    A descriptor's name has no spaces or colons, at which LD_PRELOAD would be cut, and is loaded from below a
+    closed directory too.
+    """
+    try:
+        descriptor = None if library is None else os.open(library, os.O_RDONLY)
+    except OSError:
+        # No reason not to start: the server then runs as where the package was never installed.
+        descriptor = None
+    if descriptor is None:
+        yield None
+        return
+    try:
+        yield Preload(descriptor, variables)
     finally:
         os.close(descriptor)
 

@@ -7,14 +7,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
 from tollbook.domain.errors import StoreError
 from tollbook.embedded.binaries import ON_LINUX
-from tollbook.embedded.privileges import Place, ServiceUser
+from tollbook.embedded.privileges import Place, Preload, ServiceUser
 
 TETHER = Path(__file__).with_name("tether.py")
 
@@ -34,7 +34,7 @@ def wait_until(condition: Callable[[], bool], *, deadline_seconds: float, every_
 
 @dataclass(frozen=True)
 class Launch:
-    """What to run: the command, where, as whom, and what it reads from standard input."""
+    """What to run: the command, where, as whom, what it reads from standard input, what is loaded first."""
 
     command: Sequence[str]
     place: Place
@@ -43,6 +43,18 @@ class Launch:
     log: int
     lock: int
     stdin: bytes = b""
+    preload: Preload | None = None
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The whole environment of the process."""
+        return ENVIRONMENT if self.preload is None else {**ENVIRONMENT, **self.preload.environment}
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the process inherits besides its standard streams."""
+        preload = () if self.preload is None else (self.preload.descriptor,)
+        return (self.lock, *self.place.descriptors, *preload)
 
     def tethered(self) -> list[str]:
         """The command behind the tether that ties it to this process."""
@@ -83,11 +95,11 @@ class ServerProcess:
             popen = subprocess.Popen(
                 launch.tethered(),
                 cwd=launch.place.start_in,
-                env=ENVIRONMENT,
+                env=launch.environment,
                 stdin=subprocess.PIPE,
                 stdout=launch.log,
                 stderr=launch.log,
-                pass_fds=(write_end, launch.lock, *launch.place.descriptors),
+                pass_fds=(write_end, *launch.descriptors),
                 # Its own session: Ctrl-C in the terminal reaches the caller, who stops the servers in order.
                 start_new_session=True,
                 umask=0o077,

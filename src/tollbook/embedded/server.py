@@ -12,7 +12,7 @@ from typing import ClassVar, Self
 from tollbook.domain.errors import ConfigError, InvariantViolated, StoreError
 from tollbook.embedded.binaries import Installation
 from tollbook.embedded.home import Address, Home, choose_port, new_password, port_is_free
-from tollbook.embedded.privileges import Place, ServiceUser, hand_over, service_user, within_reach
+from tollbook.embedded.privileges import Place, Preload, ServiceUser, hand_over, service_user, within_reach
 from tollbook.embedded.process import ENVIRONMENT, Launch, ServerProcess, wait_until
 
 # Between choosing a free port and listening on it another program may take it.
@@ -184,7 +184,9 @@ class EmbeddedServer(ABC):
             raise InvariantViolated(f"{self.product} is not running")
         return self._process
 
-    def _spawn(self, command: Sequence[str], place: Place, log: int, *, stdin: bytes = b"") -> ServerProcess:
+    def _spawn(
+        self, command: Sequence[str], place: Place, log: int, *, stdin: bytes = b"", preload: Preload | None = None
+    ) -> ServerProcess:
         return ServerProcess(
             Launch(
                 command=command,
@@ -194,6 +196,7 @@ class EmbeddedServer(ABC):
                 log=log,
                 lock=self._home.lock,
                 stdin=stdin,
+                preload=preload,
             )
         )
 

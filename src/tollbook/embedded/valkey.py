@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from tollbook.embedded.binaries import Installation, find_valkey
 from tollbook.embedded.home import LOOPBACK, Home, occupy
-from tollbook.embedded.privileges import place_for
+from tollbook.embedded.privileges import place_for, preload_for
 from tollbook.embedded.process import ServerProcess
 from tollbook.embedded.server import EmbeddedServer
 
@@ -29,6 +29,10 @@ SETTINGS: Mapping[str, str] = {
     "protected-mode": "yes",
     "save": "",
 }
+
+# mimalloc asks for huge pages, which Valkey advises against: while a fork rewrites the append-only file, a write of
+# some bytes would copy two megabytes.
+ALLOCATOR_VARIABLES: Mapping[str, str] = {"MIMALLOC_ALLOW_THP": "0"}
 
 
 class ValkeyServer(EmbeddedServer):
@@ -96,12 +100,15 @@ class ValkeyServer(EmbeddedServer):
             self._make_directory(self._files)
 
     def _launch(self, log: int) -> ServerProcess:
-        with place_for(self._files, self._user) as place:
+        with (
+            place_for(self._files, self._user) as place,
+            preload_for(self._installation.preload, ALLOCATOR_VARIABLES) as preload,
+        ):
             settings = {"dir": place.path, "port": str(self.address.port), **self._settings}
             settings["requirepass"] = self.address.password
             # By standard input, so that the password stands in no command line and no second file.
             command = [str(self._installation.server), "-"]
-            return self._spawn(command, place, log, stdin=configuration(settings))
+            return self._spawn(command, place, log, stdin=configuration(settings), preload=preload)
 
     def _answers(self) -> bool:
         password = self.address.password.encode()
