@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from tests.contract.journal_case import EPOCH, JournalCase
+from tests.kept_day import KeptDays
 from tollbook.domain.budget import Budget
 from tollbook.domain.record import HoldUse, Journalled, MeterTotal, MeterTouch, Record, Touch
 from tollbook.journal.holds import ValkeyHolds
@@ -95,10 +96,14 @@ class HoldsCase:
         return await self.fields(":h")
 
     async def pending(self) -> dict[str, int]:
-        return await self.fields(":p")
+        days = await KeptDays(self.case.store, self.case.keys).of_tenant("acme")
+        of_days = {f"day:{day}": kept.pending for day, kept in days.items() if kept.pending}
+        return {**of_days, **await self.fields(":p")}
 
     async def settled(self) -> dict[str, int]:
-        return await self.fields(":s")
+        days = await KeptDays(self.case.store, self.case.keys).of_tenant("acme")
+        of_days = {f"day:{day}": kept.settled for day, kept in days.items() if kept.settled}
+        return {**of_days, **await self.fields(":s")}
 
     async def pass_time(self, ms: int) -> int:
         """Move the store's clock on: ids never run back, so a later one is the time from then on."""

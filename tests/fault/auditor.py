@@ -9,6 +9,7 @@ import asyncpg
 import redis
 
 from tests.fault.senders import Sent, Tally
+from tests.kept_day import KeptDay
 
 SHOWN_MAX = 8
 _DEFAULT_LIMIT_NANOS = 50 * 10**9
@@ -121,15 +122,16 @@ class Auditor:
             settled: dict[tuple[str, date], int] = {}
             for partition, version in versions.items():
                 wrong += _partition_faults(valkey, partition, version)
+            for name in valkey.scan_iter(match="tollbook:{*}:d:*", count=1_000):
+                day = date.fromisoformat(name.rpartition(":")[2])
+                for tenant, text in valkey.hgetall(name).items():
+                    kept = KeptDay.of(text)
+                    settled[tenant, day] = kept.settled or 0
+                    if kept.pending:
+                        wrong.append(f"{name} of {tenant} is {text}")
             for name in valkey.scan_iter(match="tollbook:{*}:t:*", count=1_000):
-                tenant = name.partition(":t:")[2]
-                for field, value in valkey.hgetall(name).items():
-                    if field.startswith("day:"):
-                        _, day, part = field.split(":")
-                        if part == "s":
-                            settled[tenant, date.fromisoformat(day)] = int(value)
-                        elif part in "ph" and int(value):
-                            wrong.append(f"{name} {field} is {value}")
+                held = {field: value for field, value in valkey.hgetall(name).items() if field.endswith(":h")}
+                wrong += [f"{name} {field} is {value}" for field, value in held.items() if int(value)]
             for key in settled.keys() | self.daily.keys():
                 total = self.daily.get(key, (0,))[0]
                 if settled.get(key, 0) != total:

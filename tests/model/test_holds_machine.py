@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 from redis.asyncio import Redis
 
+from tests.kept_day import KeptDays
 from tests.model.holds_auditor import Hold, HoldsAuditor, Kept, Reported
 from tollbook.domain.record import HoldUse, MeterTotal, MeterTouch, Record, Touch
 from tollbook.domain.window import DayWindow
@@ -445,6 +446,10 @@ class HoldsMachine(RuleBasedStateMachine):
         self._forget()
         found = self.run(self.store.hgetall(self.keys.tenant(0, TENANT)))
         counted = {name.decode(): value for name, value in found.items()}
+        for day, kept in self.run(KeptDays(self.store, self.keys).of_tenant(TENANT)).items():
+            counted[f"day:{day}:p"] = str(kept.pending).encode()
+            if kept.settled is not None:
+                counted[f"day:{day}:s"] = str(kept.settled).encode()
         for suffix, sums in ((":p", self.auditor.pending()), (":h", self.auditor.held())):
             shown = {name.removesuffix(suffix): int(n) for name, n in counted.items() if name.endswith(suffix)}
             assert {meter: n for meter, n in shown.items() if n} == {m: n for m, n in sums.items() if n}, suffix

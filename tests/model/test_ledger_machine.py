@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 
 from tests.contract.ledger_case import timed_id, ulid
 from tests.core_world import CROSSINGS, Crossings, Killed, World, abandon, event, open_world
+from tests.kept_day import KeptDays
 from tests.model.auditor import Auditor, Reported
 from tollbook.domain.errors import LedgerUnavailable
 from tollbook.domain.money import cents_of
@@ -298,7 +299,7 @@ class LedgerMachine(RuleBasedStateMachine):
             today = self.world.today(tenant)
             view = await self.world.journal.view(0, tenant, today)
             spent = view.settled_nanos + view.pending_nanos
-            known = await self.world.store.hexists(self.world.keys.tenant(0, tenant), f"day:{today}:w")
+            known = await KeptDays(self.world.store, self.world.keys).read(tenant, today)
             over = view.limit_nanos is not None and spent >= view.limit_nanos
             assert view.throttled == (bool(known) and over), (tenant, view)
             shown = await self.world.spend_cents(tenant, today)

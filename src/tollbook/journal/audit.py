@@ -25,12 +25,13 @@ class ValkeyAudit:
     async def kept(self, partition: int, days: Sequence[tuple[str, date]]) -> Kept:
         """Some days of a partition with the fence, the flags and the spend keys beside them."""
         index: dict[str, int] = {}
-        named = [(index.setdefault(tenant, len(index) + 1), day.isoformat()) for tenant, day in days]
+        named = [(index.setdefault(tenant, len(index) + 1), day.isoformat(), tenant) for tenant, day in days]
         keys = [
             *(self._keys.of(partition, name) for name in ("epoch", "state", "limits")),
             *(self._keys.tenant(partition, tenant) for tenant in index),
             *(self._keys.throttled(tenant) for tenant in index),
             *(self._keys.spend(tenant, day) for tenant, day in days),
+            *(self._keys.day(partition, day.isoformat()) for _, day in days),
         ]
         async with translated():
             complete, fence, *fields = await self._kept(self._store, keys, len(index), msgspec.msgpack.encode(named))

@@ -23,6 +23,7 @@ from tollbook.ports.holds import (
 )
 
 _pack = msgspec.msgpack.encode
+_DAY = "day:"
 
 
 class ValkeyHolds:
@@ -86,9 +87,12 @@ class ValkeyHolds:
         keys = self._of(partition, "epoch", "state", "limits", "clock")
         for tenant in index:
             keys += self._tenant(partition, tenant)
+        days = _days(check for request in requests for check in request.checks)
+        keys += [self._keys.day(partition, day) for day in days.values()]
+        named = _pack((list(index), list(days)))
         contexts = [request.context for request in requests]
         async with translated():
-            answers = await self._hold(self._store, keys, _pack(packed), *contexts)
+            answers = await self._hold(self._store, keys, named, _pack(packed), *contexts)
         return [_answer(answer) for answer in answers]
 
     async def extend(
@@ -102,11 +106,18 @@ class ValkeyHolds:
         versions: tuple[int, int] = (0, 0),
     ) -> tuple[HoldState, HoldAnswer]:
         """Give an open hold a new life from now and, where `amounts` names meters, new whole amounts in them."""
-        keys = [*self._of(partition, "epoch", "state", "limits", "clock"), *self._tenant(partition, tenant)]
+        days = _days(amounts.values())
+        keys = [
+            *self._of(partition, "epoch", "state", "limits", "clock"),
+            *self._tenant(partition, tenant),
+            *(self._keys.day(partition, day) for day in days.values()),
+        ]
         checks = _pack(_checks(amounts.values()))
         life = "" if ttl_ms is None else ttl_ms
         async with translated():
-            found = _answer(await self._extend(self._store, keys, hold_id, life, *versions, checks))
+            found = _answer(
+                await self._extend(self._store, keys, hold_id, life, *versions, checks, tenant, _pack(list(days)))
+            )
         return found.state, found
 
     async def release(self, partition: int, tenant: str, hold_id: str, keep: Mapping[str, int]) -> HoldState:
@@ -144,6 +155,11 @@ class ValkeyHolds:
         listed = _pack([(meter, str(total)) for meter, total in totals.items()])
         async with translated():
             return bool(await self._load(self._store, keys, tenant, ledger_epoch, version, listed) == 0)
+
+
+def _days(checks: Iterable[HoldCheck]) -> dict[str, str]:
+    """The days in dollars among the meters of checks: their dates by meter."""
+    return {check.meter: check.meter.removeprefix(_DAY) for check in checks if check.meter.startswith(_DAY)}
 
 
 def _checks(checks: Iterable[HoldCheck]) -> list[tuple[str, str, str, str, int, int]]:

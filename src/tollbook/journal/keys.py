@@ -22,8 +22,12 @@ class Keys:
         """A key of the partition: epoch, journal, state, limits, open, meters or clock."""
         return f"{self._prefix}tollbook:{{{partition}}}:{name}"
 
+    def day(self, partition: int, day: str) -> str:
+        """The hash of a day: what is settled and pending of each tenant."""
+        return f"{self._prefix}tollbook:{{{partition}}}:d:{day}"
+
     def tenant(self, partition: int, tenant: str) -> str:
-        """The hash of a tenant's meters."""
+        """The hash of a tenant's other meters, of what all its meters hold, and of its limits."""
         return f"{self._prefix}tollbook:{{{partition}}}:t:{tenant}"
 
     def holds(self, partition: int, tenant: str) -> str:

@@ -3,8 +3,8 @@
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
-from datetime import date, datetime
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -14,7 +14,7 @@ from redis.exceptions import TimeoutError as ValkeyTimeoutError
 
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.record import Journalled, MeterTotal, Record, Touch
-from tollbook.domain.window import DayWindow
+from tollbook.journal.days import Days, Names
 from tollbook.journal.keys import Keys
 from tollbook.journal.scripts import Script
 from tollbook.ports.holds import HoldState
@@ -35,8 +35,6 @@ from tollbook.ports.journal import (
 
 _HEAD = "-"
 _SCANNED_KEYS = 1_000
-_NAMES_MAX = 100_000
-"""Tenants whose keys are remembered; each costs about a kilobyte."""
 _LOST = "the handler is closed"
 _pack = msgspec.msgpack.encode
 
@@ -59,113 +57,13 @@ async def translated() -> AsyncIterator[None]:
         raise JournalUnavailable(f"Valkey's connection was lost: {error}") from error
 
 
-def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
-
-
-class _Named(NamedTuple):
-    """A tenant's day as scripts take it."""
-
-    partition: int
-    window: DayWindow
-    tenant_key: str
-    flag_key: str
-    spend_key: str
-    day: str
-    start_ms: int
-    end_ms: int
-
-
-class _Names:
-    """The day each tenant was last met in, by tenant: its keys and instants are spelt once, not for every record."""
-
-    def __init__(self, keys: Keys) -> None:
-        self.keys = keys
-        self._known: dict[str, _Named] = {}
-
-    def of(self, partition: int, tenant: str, window: DayWindow) -> _Named:
-        found = self._known.get(tenant)
-        if found is None or found.window != window or found.partition != partition:
-            if len(self._known) >= _NAMES_MAX:
-                self._known.clear()
-            found = self._known[tenant] = _Named(
-                partition,
-                window,
-                self.keys.tenant(partition, tenant),
-                self.keys.throttled(tenant),
-                self.keys.spend(tenant, window.day),
-                window.day.isoformat(),
-                _ms(window.start),
-                _ms(window.end),
-            )
-        return found
-
-
-class _Days:
-    """Tenants and days of one script call, with the keys it must declare."""
-
-    def __init__(self, names: _Names, partition: int) -> None:
-        self._names = names
-        self._partition = partition
-        self.index: dict[str, int] = {}
-        self.tenant_keys: list[str] = []
-        self._flag_keys: list[str] = []
-        self._spend_keys: list[str] = []
-
-    def named(self, tenant: str, window: DayWindow) -> tuple[int, _Named]:
-        """The place of a tenant, from 1, and what its day is called."""
-        found = self._names.of(self._partition, tenant, window)
-        self._spend_keys.append(found.spend_key)
-        place = self.index.get(tenant)
-        return place or self._place(tenant, found.tenant_key, found.flag_key), found
-
-    def add(self, tenant: str, day: date) -> int:
-        """The place of a tenant whose day is known by its date only."""
-        self._spend_keys.append(self._names.keys.spend(tenant, day))
-        return self.of(tenant)
-
-    def of(self, tenant: str) -> int:
-        """The place of a tenant of which no day is meant."""
-        keys = self._names.keys
-        place = self.index.get(tenant)
-        return place or self._place(tenant, keys.tenant(self._partition, tenant), keys.throttled(tenant))
-
-    def _place(self, tenant: str, tenant_key: str, flag_key: str) -> int:
-        place = self.index[tenant] = len(self.index) + 1
-        self.tenant_keys.append(tenant_key)
-        self._flag_keys.append(flag_key)
-        return place
-
-    def total(self, touch: Touch) -> tuple[int, str, int, int, str]:
-        """A day's total as settle.lua and rebuild_load.lua take it."""
-        place, found = self.named(touch.tenant, touch.window)
-        return place, found.day, found.start_ms, found.end_ms, str(touch.nanos)
-
-    def meter(self, total: MeterTotal) -> tuple[int, str, str, int]:
-        """A meter's total as settle.lua and rebuild_load.lua take it."""
-        return self.of(total.tenant), total.meter, str(total.total), total.until_ms
-
-    def meters(self, meters: Iterable[tuple[str, str]]) -> bytes:
-        """Tenants and meters, or tenants and holds, packed."""
-        return _pack([(self.of(tenant), meter) for tenant, meter in meters])
-
-    def derived_keys(self) -> list[str]:
-        return [*self._flag_keys, *self._spend_keys]
-
-    def hold_keys(self) -> list[str]:
-        return [
-            *(self._names.keys.holds(self._partition, tenant) for tenant in self.index),
-            *(self._names.keys.expiries(self._partition, tenant) for tenant in self.index),
-        ]
-
-
 class ValkeyJournal:
     """Implements `ports.journal.Journal`. The caller owns the client and closes it."""
 
     def __init__(self, store: "Redis", keys: Keys) -> None:
         self._store = store
         self._keys = keys
-        self._names = _Names(keys)
+        self._names = Names(keys)
         self._post = Script("post")
         self._post_held = Script("post_held")
         self._settle = Script("settle")
@@ -184,16 +82,17 @@ class ValkeyJournal:
     def _of(self, partition: int, *names: str) -> list[str]:
         return [self._keys.of(partition, name) for name in names]
 
+    def _days_of(self, partition: int, days: Iterable[tuple[str, date]]) -> list[str]:
+        return [self._keys.day(partition, day.isoformat()) for _, day in days]
+
     async def post(self, record: Record) -> Posted:
         """Journal a record and count it as pending, in one step."""
-        days = _Days(self._names, record.partition)
-        touches = []
-        for touch in record.touches:
-            place, named = days.named(touch.tenant, touch.window)
-            touches.append((place, touch.tenant, named.day, named.start_ms, named.end_ms, str(touch.nanos)))
+        days = Days(self._names, record.partition)
+        touches = _pack([days.touch(touch) for touch in record.touches])
         more = _more_of(record, days) if record.meters or record.holds else ()
         keys = [
             *self._of(record.partition, "epoch", "journal", "open", "limits"),
+            *days.day_keys,
             *days.tenant_keys,
             *days.derived_keys(),
         ]
@@ -203,7 +102,15 @@ class ValkeyJournal:
             script = self._post_held
         async with translated():
             code, stream_id, *found = await script(
-                self._store, keys, len(days.index), record.nonce, record.events, record.rows, _pack(touches), *more
+                self._store,
+                keys,
+                len(days.dates),
+                len(days.index),
+                record.nonce,
+                record.events,
+                record.rows,
+                touches,
+                *more,
             )
         names = list(days.index)
         flags = len(found) - (len(record.holds) if code != PostCode.REFUSED_OVERFLOW else 0)
@@ -226,12 +133,12 @@ class ValkeyJournal:
 
     async def settle(self, partition: int, settlement: Settlement) -> Settled:
         """Set totals under the fence and remove drained records."""
-        days = _Days(self._names, partition)
+        days = Days(self._names, partition)
         totals = [days.total(touch) for touch in settlement.totals]
         known = {touch.key for touch in settlement.totals}
         for tenant, day in dict.fromkeys(key for record in settlement.records for key in record.touches):
             if (tenant, day) not in known:
-                totals.append((days.add(tenant, day), day.isoformat(), 0, 0, ""))
+                totals.append(days.drained(tenant, day))
         meters = [days.meter(total) for total in settlement.meters]
         holds = days.meters(settlement.holds)
         for record in settlement.records:
@@ -239,6 +146,7 @@ class ValkeyJournal:
                 days.of(tenant)
         keys = [
             *self._of(partition, "epoch", "journal", "state", "open", "limits", "clock", "meters"),
+            *days.day_keys,
             *days.tenant_keys,
             *days.derived_keys(),
             *(days.hold_keys() if settlement.holds else ()),
@@ -248,12 +156,13 @@ class ValkeyJournal:
             code, fence, removed = await self._settle(
                 self._store,
                 keys,
+                len(days.dates),
                 len(days.index),
                 settlement.from_version,
                 settlement.to_version,
                 settlement.ledger_epoch,
                 read_at,
-                _pack(list(days.index)),
+                days.packed_names(),
                 _pack(totals),
                 _pack(meters),
                 holds,
@@ -280,24 +189,25 @@ class ValkeyJournal:
         self, partition: int, token: str, totals: Sequence[Touch], meters: Sequence[MeterTotal] = ()
     ) -> bool:
         """Restore some totals; False: start over."""
-        days = _Days(self._names, partition)
+        days = Days(self._names, partition)
         packed = _pack([days.total(touch) for touch in totals])
         packed_meters = _pack([days.meter(total) for total in meters])
-        keys = [*self._of(partition, "epoch", "state", "open", "clock", "meters"), *days.tenant_keys]
+        keys = [*self._of(partition, "epoch", "state", "open", "clock", "meters"), *days.day_keys, *days.tenant_keys]
         async with translated():
-            code = await self._rebuild_load(self._store, keys, token, _pack(list(days.index)), packed, packed_meters)
+            code = await self._rebuild_load(self._store, keys, token, days.packed_names(), packed, packed_meters)
         return bool(code == 0)
 
     async def rebuild_clear(
         self, partition: int, token: str, days: Sequence[tuple[str, date]], meters: Sequence[tuple[str, str]] = ()
     ) -> bool:
         """Take away the settled totals of days and meters that were not loaded; False: start over."""
-        named = _Days(self._names, partition)
-        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        named = Days(self._names, partition)
+        packed = _pack([tenant for tenant, _ in days])
         packed_meters = named.meters(meters)
-        keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys]
+        keys = [*self._of(partition, "epoch", "state"), *named.tenant_keys, *self._days_of(partition, days)]
         async with translated():
-            return bool(await self._rebuild_clear(self._store, keys, token, packed, packed_meters) == 0)
+            code = await self._rebuild_clear(self._store, keys, token, packed, packed_meters, len(named.index))
+        return bool(code == 0)
 
     async def rebuild_open(
         self, partition: int, token: str, *, ledger_epoch: str, version: int, quarantine_ms: int
@@ -315,7 +225,7 @@ class ValkeyJournal:
 
     async def limit(self, partition: int, limits: Sequence[Limit]) -> int:
         """Put limits beside the meters; returns how many were newer than what stood there."""
-        days = _Days(self._names, partition)
+        days = Days(self._names, partition)
         packed = [
             (
                 0 if limit.tenant is None else days.of(limit.tenant),
@@ -370,24 +280,29 @@ class ValkeyJournal:
 
     async def evaluate(self, partition: int, days: Sequence[tuple[str, date]], tenants: Sequence[str] = ()) -> int:
         """Write anew what the outside sees of some days, and the flags of some tenants; how many flags stand."""
-        named = _Days(self._names, partition)
-        packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
+        named = Days(self._names, partition)
+        packed = _pack([(named.add(tenant, day), tenant) for tenant, day in days])
         alone = _pack([named.of(tenant) for tenant in tenants])
-        keys = [*self._of(partition, "epoch", "limits", "clock"), *named.tenant_keys, *named.derived_keys()]
+        keys = [
+            *self._of(partition, "epoch", "limits", "clock"),
+            *named.tenant_keys,
+            *named.derived_keys(),
+            *self._days_of(partition, days),
+        ]
         async with translated():
             return int(await self._evaluate(self._store, keys, len(named.index), packed, alone))
 
     async def sweep(self, partition: int, kept_ms: int, days: Sequence[tuple[str, date]]) -> int:
         """Delete meters long closed in which nothing is pending or held."""
-        named = _Days(self._names, partition)
+        named = Days(self._names, partition)
         packed = _pack([(named.add(tenant, day), day.isoformat()) for tenant, day in days])
-        keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys]
+        keys = [*self._of(partition, "epoch", "open", "clock"), *named.tenant_keys, *self._days_of(partition, days)]
         async with translated():
             return int(await self._sweep(self._store, keys, kept_ms, _pack(list(named.index)), packed))
 
     async def sweep_meters(self, partition: int, kept_ms: int, meters: Sequence[tuple[str, str]]) -> int:
         """Delete meters other than days that are long closed and in which nothing is pending or held."""
-        named = _Days(self._names, partition)
+        named = Days(self._names, partition)
         packed = named.meters(meters)
         keys = [*self._of(partition, "meters", "clock"), *named.tenant_keys]
         async with translated():
@@ -399,9 +314,12 @@ class ValkeyJournal:
             *self._of(partition, "epoch", "limits"),
             self._keys.tenant(partition, tenant),
             self._keys.throttled(tenant),
+            self._keys.day(partition, day.isoformat()),
         ]
         async with translated():
-            complete, settled, pending, held, limit, throttled = await self._view(self._store, keys, day.isoformat())
+            complete, settled, pending, held, limit, throttled = await self._view(
+                self._store, keys, day.isoformat(), tenant
+            )
         limit_nanos = int(limit) if limit else None
         return DayView(complete == 1, int(settled), int(pending), int(held), limit_nanos, throttled == 1)
 
@@ -413,9 +331,9 @@ class ValkeyJournal:
         meters: Sequence[tuple[str, str]] = (),
     ) -> Audit:
         """Counters of some days and other meters beside what the journal holds for them."""
-        named = _Days(self._names, partition)
+        named = Days(self._names, partition)
         packed = named.meters([*((tenant, f"day:{day.isoformat()}") for tenant, day in days), *meters])
-        keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys]
+        keys = [*self._of(partition, "epoch", "journal", "state"), *named.tenant_keys, *self._days_of(partition, days)]
         async with translated():
             complete, fence, records, bounded, *figures = await self._audit(
                 self._store, keys, _pack(list(named.index)), packed, records_max
@@ -460,7 +378,7 @@ def _figures_of(counted: Sequence[bytes]) -> tuple[int, int, int, int]:
     return int(settled), int(pending), int(held), sum(int(part) for part in journal.split(b"+") if part)
 
 
-def _more_of(record: Record, days: _Days) -> tuple[bytes, bytes]:
+def _more_of(record: Record, days: Days) -> tuple[bytes, bytes]:
     """A record's meters and holds as post.lua takes them."""
     meters = [
         (days.of(touch.tenant), touch.tenant, touch.meter, str(touch.amount), touch.until_ms) for touch in record.meters

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from tests.core_world import World, event, until
+from tests.kept_day import KeptDay, KeptDays
 from tests.servers import empty_valkey
 from tollbook.domain.errors import JournalUnavailable, LedgerConfused, LedgerUnavailable, StoreError
 from tollbook.domain.record import Record
@@ -118,9 +119,11 @@ async def test_a_record_that_would_overflow_a_meter_goes_to_the_inbox(world: Wor
     """Valkey's sum is full: the record is kept in Postgres, which decides row by row."""
     await world.drain_dry()
     day = world.today()
-    await world.store.hset(world.keys.tenant(0, "acme"), f"day:{day}:p", 2**63 - 1)
+    kept = KeptDays(world.store, world.keys)
+    await kept.put("acme", day, KeptDay(0, 2**63 - 1, ""))
     await world.accept(event(nanos=1, id="a"))
-    await world.store.hset(world.keys.tenant(0, "acme"), f"day:{day}:p", 0)
+    assert (await kept.read("acme", day)) == KeptDay(0, 2**63 - 1, "")
+    await kept.put("acme", day, KeptDay(0, 0, ""))
     assert [record.via for record in world.telemetry.of(Accepted)] == ["inbox"]
     await world.drain_dry()
     await world.assert_at_rest()

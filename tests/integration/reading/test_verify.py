@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.kept_day import KeptDays
 from tests.world import World, event
 from tollbook.pipeline.equations import Equation, Outcome
 from tollbook.pipeline.verify import render_equations
@@ -134,24 +135,26 @@ def _tenant_key(world: World, tenant: str = "acme") -> str:
     return world.keys.tenant(world.directory.tenancy.partition_of(tenant), tenant)
 
 
-def _meter(world: World, part: str) -> str:
-    return f"day:{world.clock.now().date().isoformat()}:{part}"
+def _change_day(world: World, **changed: object) -> None:
+    kept = KeptDays(world.store, world.keys, world.directory.tenancy.partition_of("acme"))
+    world.run(kept.change("acme", world.clock.now().date(), **changed))
 
 
 def _set_settled(world: World) -> None:
-    world.run(world.store.hset(_tenant_key(world), _meter(world, "s"), "1"))
+    _change_day(world, settled=1)
 
 
-def _lose_tenant(world: World) -> None:
-    world.run(world.store.delete(_tenant_key(world)))
+def _lose_day(world: World) -> None:
+    partition = world.directory.tenancy.partition_of("acme")
+    world.run(world.store.delete(world.keys.day(partition, world.clock.now().date().isoformat())))
 
 
 def _set_pending(world: World) -> None:
-    world.run(world.store.hset(_tenant_key(world), _meter(world, "p"), "30000000"))
+    _change_day(world, pending=30_000_000)
 
 
 def _set_held(world: World) -> None:
-    world.run(world.store.hset(_tenant_key(world), _meter(world, "h"), "5"))
+    world.run(world.store.hset(_tenant_key(world), f"day:{world.clock.now().date().isoformat()}:h", "5"))
 
 
 def _set_flag(world: World) -> None:
@@ -172,7 +175,7 @@ def _set_limit(world: World) -> None:
 
 COUNTER_CORRUPTIONS: dict[str, tuple[Callable[[World], None], set[str]]] = {
     "settled": (_set_settled, {"settled"}),
-    "tenant lost": (_lose_tenant, {"settled"}),
+    "day lost": (_lose_day, {"settled"}),
     "pending": (_set_pending, {"pending", "spend"}),
     "held": (_set_held, {"held"}),
     "flag": (_set_flag, {"throttled"}),

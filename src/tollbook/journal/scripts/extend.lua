@@ -1,13 +1,17 @@
 -- Gives an open hold a new life from now and, where meters are named, new whole amounts in them: all or nothing.
 -- flags: allow-oom
--- KEYS  1 epoch, 2 state, 3 limits, 4 clock, 5 tenant hash, 6 its holds, 7 its expiries
+-- KEYS  1 epoch, 2 state, 3 limits, 4 clock, 5 tenant hash, 6 its holds, 7 its expiries, then the hashes of the days
 -- ARGV  1 hold id, 2 life in ms or '' to leave it, 3 version of everyone's budgets, 4 of the tenant's,
---       5 msgpack of checks as in lib/decide.lua: least and most of the new amount; without any the versions are not compared
+--       5 msgpack of checks as in lib/decide.lua: least and most of the new amount; without any the versions are not compared,
+--       6 the tenant, 7 msgpack of the days as meters
 -- returns an answer as hold.lua gives it; the state is the one found: only an open hold is changed
 -- include: lib/exact.lua
 -- include: lib/holds.lua
+-- include: lib/days.lua
 -- include: lib/decide.lua
 local keys, id, checks = {KEYS[5], KEYS[6], KEYS[7]}, ARGV[1], cmsgpack.unpack(ARGV[5])
+local day_keys = {}
+for i, meter in ipairs(cmsgpack.unpack(ARGV[7])) do day_keys[meter] = KEYS[7 + i] end
 if redis.call('EXISTS', KEYS[1]) == 0 then return {2, id, 0, -1, 0, 0, '', {}, {}, {}} end
 local now = tonumber(string.match(redis.call('XADD', KEYS[4], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
 local state = redis.call('HMGET', KEYS[2], 'quarantine_until', 'caught_up_at', 'fence')
@@ -24,14 +28,7 @@ for at = HOLD_METERS, #hold, 3 do
 end
 
 local function decided()
-  local fields = {'bv', 'bf'}
-  for _, check in ipairs(checks) do
-    local meter = check[1]
-    fields[#fields + 1] = meter .. ':s'
-    fields[#fields + 1] = meter .. ':p'
-    fields[#fields + 1] = meter .. ':h'
-  end
-  local found, everyone = redis.call('HMGET', KEYS[5], unpack(fields)), redis.call('HMGET', KEYS[3], 'bv', 'bf')
+  local found, everyone = holds_found(KEYS[5], ARGV[6], day_keys, checks), redis.call('HMGET', KEYS[3], 'bv', 'bf')
   if tonumber(state[3] or '0') < math.max(tonumber(everyone[2] or '0'), tonumber(found[2] or '0')) then return 2, -1, {}, {}, {} end
   if (everyone[1] or '0') ~= ARGV[3] or (found[1] or '0') ~= ARGV[4] then return 3, -1, {}, {}, {} end
   if expired >= HOLDS_AT_ONCE then return 4, -1, {}, {}, {} end

@@ -1,16 +1,19 @@
 -- Decides requests for holds in order, every meter of a request at once, and holds what it grants.
--- KEYS  1 epoch, 2 state, 3 limits, 4 clock, then for each tenant its hash, its holds, its expiries
--- ARGV  1 msgpack of N requests {tenant index from 1, hold id, the caller's id or '', version of everyone's budgets, of the
+-- KEYS  1 epoch, 2 state, 3 limits, 4 clock, then for each tenant its hash, its holds, its expiries, then the hashes of the days
+-- ARGV  1 msgpack of {T tenants, the days as meters} by name, 2 msgpack of N requests {tenant index from 1, hold id, the caller's id or '', version of everyone's budgets, of the
 --       tenant's, life in ms, lease 0 or 1, share, reserve 0 or 1, checks}, each check as in lib/decide.lua,
---       from 2 on the context of each request
+--       from 3 on the context of each request
 -- returns for each request {code, hold id, expires ms, index of the check that decided from 0 or -1, wait ms, state, context,
 --       amounts, {spent, held} of each check in a row, indexes of missing meters}; code 0 held, 1 repeated,
 --       2 counters incomplete, 3 budgets stale, 4 more holds are due to expire, 5 meters missing, 6 quarantined,
 --       7 spent, 8 too large, 9 busy; amounts in the unit of the check, as text
 -- include: lib/exact.lua
 -- include: lib/holds.lua
+-- include: lib/days.lua
 -- include: lib/decide.lua
-local requests, answers = cmsgpack.unpack(ARGV[1]), {}
+local named, requests, answers = cmsgpack.unpack(ARGV[1]), cmsgpack.unpack(ARGV[2]), {}
+local tenants, day_keys = named[1], {}
+for i, meter in ipairs(named[2]) do day_keys[meter] = KEYS[4 + 3 * #tenants + i] end
 if redis.call('EXISTS', KEYS[1]) == 0 then
   for n, request in ipairs(requests) do answers[n] = {2, request[2], 0, -1, 0, 0, '', {}, {}, {}} end
   return answers
@@ -20,18 +23,6 @@ local state = redis.call('HMGET', KEYS[2], 'quarantine_until', 'caught_up_at', '
 local quarantined_ms = tonumber(state[1] or '0') - now
 local everyone = redis.call('HMGET', KEYS[3], 'bv', 'bf')
 local fence, expired = tonumber(state[3] or '0'), {}
-
--- settled, pending and held of each check, behind the version of the tenant's budgets and the fence they need.
-local function found_of(keys, checks)
-  local fields = {'bv', 'bf'}
-  for _, check in ipairs(checks) do
-    local meter = check[1]
-    fields[#fields + 1] = meter .. ':s'
-    fields[#fields + 1] = meter .. ':p'
-    fields[#fields + 1] = meter .. ':h'
-  end
-  return redis.call('HMGET', keys[1], unpack(fields))
-end
 
 local function known_hold(keys, request)
   if request[3] == '' then return request[2], hold_read(keys, request[2]) end
@@ -71,7 +62,7 @@ local function answer_to(request, context)
   local at, id, checks = 5 + 3 * (request[1] - 1), request[2], request[10]
   local keys = {KEYS[at], KEYS[at + 1], KEYS[at + 2]}
   if not expired[request[1]] then expired[request[1]] = holds_expire(keys, now, state[2]) end
-  local found = found_of(keys, checks)
+  local found = holds_found(keys[1], tenants[request[1]], day_keys, checks)
   local needs = math.max(tonumber(everyone[2] or '0'), tonumber(found[2] or '0'))
   if fence < needs then return {2, id, 0, -1, 0, 0, '', {}, {}, {}} end
   if tonumber(everyone[1] or '0') ~= request[4] or tonumber(found[1] or '0') ~= request[5] then
@@ -91,5 +82,5 @@ local function answer_to(request, context)
   return {code, id, expires, decided, wait, expires > 0 and HOLD_OPEN or 0, '', amounts, views, missing}
 end
 
-for n, request in ipairs(requests) do answers[n] = answer_to(request, ARGV[1 + n]) end
+for n, request in ipairs(requests) do answers[n] = answer_to(request, ARGV[2 + n]) end
 return answers

@@ -1,61 +1,63 @@
 -- Sets settled totals from committed ones under the fence, removes records the ledger holds and ends holds they name.
 -- flags: allow-oom
 -- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock, 7 meters kept,
---       then T tenant hashes, T throttled flags, N spend keys, T hashes of holds, T sorted sets of expiries
--- ARGV  1 T, 2 from version, 3 to version, 4 ledger epoch, 5 the store's clock in ms before Postgres was read,
---       6 msgpack of T tenant names, 7 msgpack of N days {tenant index from 1, day, from ms, until ms, total nanos as
---       text or '' for a day that only the records touch},
---       8 msgpack of meters {tenant index, meter, total in its unit as text, until ms or 0 for a run},
---       9 msgpack of holds {tenant index, hold id}, from 10 on the records: journal id, nonce, journal id, ...
+--       then D hashes of days, T tenant hashes, T throttled flags, N spend keys, T hashes of holds, T sorted sets of expiries
+-- ARGV  1 D, 2 T, 3 from version, 4 to version, 5 ledger epoch, 6 the store's clock in ms before Postgres was read,
+--       7 msgpack of {D days, T tenants} by name, 8 msgpack of N days {tenant index from 1, day index from 1, window as in
+--       lib/days.lua, total nanos as text or '' for a day that only the records touch},
+--       9 msgpack of meters {tenant index, meter, total in its unit as text, until ms or 0 for a run},
+--       10 msgpack of holds {tenant index, hold id}, from 11 on the records: journal id, nonce, journal id, ...
 -- returns {code, fence, records removed}; code 0 settled, 1 counters incomplete, 2 behind: read again from the fence,
 --       3 another ledger epoch
 -- include: lib/exact.lua
 -- include: lib/holds.lua
 -- include: lib/watch.lua
 -- include: lib/derive.lua
+-- include: lib/days.lua
 -- include: lib/use.lua
 -- include: lib/settle_day.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then return {1, 0, 0} end
-if redis.call('GET', KEYS[1]) ~= ARGV[4] then return {3, 0, 0} end
+if redis.call('GET', KEYS[1]) ~= ARGV[5] then return {3, 0, 0} end
 
-local from, to = tonumber(ARGV[2]), tonumber(ARGV[3])
+local from, to = tonumber(ARGV[3]), tonumber(ARGV[4])
 local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
 if fence < from then return {2, fence, 0} end
 
 -- A catch-up writes everything anew that the outside sees.
-local caught_up = ARGV[5] ~= ''
-local tenants, days, meters = tonumber(ARGV[1]), cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8])
-local names, index_of = cmsgpack.unpack(ARGV[6]), {}
+local caught_up = ARGV[6] ~= ''
+local dates, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
+local named, days, meters = cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8]), cmsgpack.unpack(ARGV[9])
+local names, index_of, before = named[2], {}, 7 + dates
 for i, tenant in ipairs(names) do index_of[tenant] = i end
 local kept, ahead = {}, fence < to
 if ahead then
   for i, total in ipairs(meters) do
-    redis.call('HSET', KEYS[7 + total[1]], total[2] .. ':s', total[3])
+    redis.call('HSET', KEYS[before + total[1]], total[2] .. ':s', total[3])
     kept[i] = {total[1], names[total[1]], total[2], total[3], total[4]}
   end
-  redis.call('HSET', KEYS[3], 'fence', ARGV[3])
+  redis.call('HSET', KEYS[3], 'fence', ARGV[4])
   fence = to
 end
 
 local removed, drained = 0, {}
-for index = 1, tenants do drained[index] = {} end
-for at = 10, #ARGV, 2 do
+for _, date in ipairs(named[1]) do drained[date] = {} end
+for at = 11, #ARGV, 2 do
   local place, nonce = ARGV[at], ARGV[at + 1]
   local found = redis.call('XRANGE', KEYS[2], place, place)[1]
   -- After a failover another record may stand at this id: the nonce tells.
   if found and found[2][2] == nonce then
     for _, touch in ipairs(cmsgpack.unpack(found[2][6])) do
-      local of_tenant = drained[index_of[touch[2]]]
-      local sum = of_tenant[touch[3]]
+      local of_day = drained[touch[3]]
+      local sum = of_day[touch[2]]
       if sum then
         sum[1], sum[2] = exact_sum(sum[1], sum[2], exact_parts(touch[6]))
       else
-        of_tenant[touch[3]] = {exact_parts(touch[6])}
+        of_day[touch[2]] = {exact_parts(touch[6])}
       end
     end
     for _, touch in ipairs(found[2][10] and cmsgpack.unpack(found[2][10]) or {}) do
       -- A meter that waits for nothing may have been swept: it must not come back as one that nobody keeps.
-      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[7 + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4])) end
+      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[before + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4])) end
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1
@@ -64,32 +66,47 @@ end
 
 local now = tonumber(string.match(redis.call('XADD', KEYS[6], 'MAXLEN', '1', '*', 'x', '1'), '^%d+'))
 local noted = #kept > 0 and use_keep(KEYS[7], kept, now) or {}
+local of_date, found, written, settled = {}, {}, {}, {}
+for index = 1, dates do of_date[index], written[index] = {}, {} end
+for _, day in ipairs(days) do
+  local listed = of_date[day[2]]
+  listed[#listed + 1] = names[day[1]]
+end
+for index, listed in ipairs(of_date) do found[index] = days_read(KEYS[7 + index], listed) end
+for i, day in ipairs(days) do
+  local tenant, date = names[day[1]], named[1][day[2]]
+  local kept_day, total = found[day[2]][tenant], ahead and day[4] ~= '' and day[4] or nil
+  local moved, sum, pending, window = settle_day(kept_day, total, drained[date][tenant], day[3])
+  local text, listed = days_text(sum, pending, window), written[day[2]]
+  if (total or drained[date][tenant]) and text ~= kept_day then listed[#listed + 1], listed[#listed + 2] = tenant, text end
+  if moved == SETTLE_OPENED then redis.call('ZADD', KEYS[4], days_window(window).until_ms, tenant .. '\0' .. date) end
+  settled[i] = {moved, sum or false, pending, window and days_window(window)}
+end
+for index, listed in ipairs(written) do days_write(KEYS[7 + index], listed) end
+
 local everyone, shown = redis.call('HMGET', KEYS[5], 'limit', 'wl'), {}
 for i, day in ipairs(days) do
-  local tenant_key, meter = KEYS[7 + day[1]], 'day:' .. day[2]
-  local total = ahead and day[5] ~= '' and day[5] or nil
-  local moved, window = settle_day(tenant_key, meter, total, drained[day[1]][day[2]], day[3], day[4])
-  if moved == SETTLE_OPENED then redis.call('ZADD', KEYS[4], day[4], names[day[1]] .. '\0' .. day[2]) end
+  local moved, sum, pending, window = unpack(settled[i])
   -- What was pending and is settled now is what the outside saw before: nothing of it is written again.
   if window and (moved ~= SETTLE_STILL or caught_up or noted[day[1]] or now >= window.until_ms) then
-    local keys = {tenant_key, KEYS[7 + tenants + day[1]], KEYS[7 + 2 * tenants + i]}
-    derive(keys, everyone, meter, window, now, noted[day[1]])
+    local keys = {KEYS[before + day[1]], KEYS[before + tenants + day[1]], KEYS[before + 2 * tenants + i]}
+    derive(keys, sum, pending, everyone, window, now, noted[day[1]])
     shown[day[1]] = true
   end
 end
 for index, windows in pairs(noted) do
   -- A new budget brings totals of meters without a day's.
-  if not shown[index] then derive_flag({KEYS[7 + index], KEYS[7 + tenants + index]}, everyone, windows, now) end
+  if not shown[index] then derive_flag({KEYS[before + index], KEYS[before + tenants + index]}, everyone, windows, now) end
 end
 
-for _, named in ipairs(cmsgpack.unpack(ARGV[9])) do
-  local first = 7 + 2 * tenants + #days + named[1]
-  local keys = {KEYS[7 + named[1]], KEYS[first], KEYS[first + tenants]}
-  local hold = hold_read(keys, named[2])
+for _, use in ipairs(cmsgpack.unpack(ARGV[10])) do
+  local first = before + 2 * tenants + #days + use[1]
+  local keys = {KEYS[before + use[1]], KEYS[first], KEYS[first + tenants]}
+  local hold = hold_read(keys, use[2])
   -- Parts of a lease are named `<id>.<number>` and are no hold of their own: what they held ends with the lease.
   if hold and hold[HOLD_STATE] == HOLD_OPEN and hold[HOLD_LEASE] == 0 then
-    hold_close(keys, named[2], hold, HOLD_SETTLED, now)
+    hold_close(keys, use[2], hold, HOLD_SETTLED, now)
   end
 end
-if caught_up then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[5]) end
+if caught_up then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[6]) end
 return {0, fence, removed}

@@ -88,3 +88,24 @@ local function decide(checks, found, first, own, options)
   if decided >= 0 then return worst, decided, {}, views, missing end
   return DECIDE_HELD, -1, decide_amounts(checks, rooms, options.share), views, missing
 end
+
+-- settled, pending and held of each check in a row, behind the version of the tenant's budgets and the fence they need.
+-- day_keys: the hashes of the days among the meters, by meter.
+local function holds_found(tenant_key, tenant, day_keys, checks)
+  local fields = {'bv', 'bf'}
+  for _, check in ipairs(checks) do
+    local meter = check[1]
+    fields[#fields + 1] = meter .. ':s'
+    fields[#fields + 1] = meter .. ':p'
+    fields[#fields + 1] = meter .. ':h'
+  end
+  local found = redis.call('HMGET', tenant_key, unpack(fields))
+  for i, check in ipairs(checks) do
+    local day_key = day_keys[check[1]]
+    if day_key then
+      local settled, pending = days_parts(redis.call('HGET', day_key, tenant))
+      found[3 * i], found[3 * i + 1] = settled or false, pending
+    end
+  end
+  return found
+end

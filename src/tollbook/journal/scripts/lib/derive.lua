@@ -4,6 +4,13 @@
 local SPEND_KEPT_MS = 72 * 3600 * 1000
 -- Up to so many characters a number and a sum of two are exact as they are, and so is their division into cents.
 local SHORT = 15
+-- What `derive_own` finds of a tenant that has nothing of its own.
+local DERIVE_NOTHING = {false, false, false, false}
+
+-- What a tenant has of its own: {limit, `od`, `wl`, `tw`} as text, false for what is not there.
+local function derive_own(tenant_key)
+  return redis.call('HMGET', tenant_key, 'limit', 'od', 'wl', 'tw')
+end
 
 -- settled, pending: nano-dollars as text; limit: the same or false. Returns the sum in whole cents, whether it reaches the limit.
 local function derive_spent(settled, pending, limit)
@@ -17,39 +24,38 @@ local function derive_spent(settled, pending, limit)
   return exact_cents(billions, rest), limit and exact_reaches(billions, rest, limit)
 end
 
--- keys: {tenant, throttled, spend}; kept: {settled, pending, limit of the tenant, `od`, `wl`, `tw`} as text, false for what is
--- not there; everyone: {limit in nano-dollars as text or false, limits watched or false}; window: {from_ms, until_ms}; times in
--- ms of the store's clock; noted: windows just touched, as in lib/watch.lua, or nil.
+-- keys: {tenant, throttled, spend}; settled, pending: as text, false for what is not there; own: as `derive_own` finds it;
+-- everyone: {limit in nano-dollars as text or false, limits watched or false}; window: {from_ms, until_ms}; times in ms of the
+-- store's clock; noted: windows just touched, as in lib/watch.lua, or nil.
 -- Returns 1 where the tenant is throttled, 0 where not, -1 where this day says nothing about it.
-local function derive_kept(keys, kept, everyone, window, now, noted)
-  local opened, over = window.from_ms <= now and now < window.until_ms, kept[4]
-  local limit = kept[3] or everyone[1]
+local function derive_kept(keys, settled, pending, own, everyone, window, now, noted)
+  local opened, over = window.from_ms <= now and now < window.until_ms, own[2]
+  local limit = own[1] or everyone[1]
   -- A closed day whose settled total has been swept is not 0; settle brings it back before it is shown.
-  if kept[1] or now < window.until_ms then
-    local cents, reached = derive_spent(kept[1] or '0', kept[2] or '0', limit)
+  if settled or now < window.until_ms then
+    local cents, reached = derive_spent(settled or '0', pending or '0', limit)
     redis.call('SET', keys[3], cents, 'PXAT', string.format('%.0f', math.max(window.until_ms, now) + SPEND_KEPT_MS))
     if opened then
       over = reached and string.format('%.0f', window.until_ms)
-      if over and over ~= kept[4] then redis.call('HSET', keys[1], 'od', over) end
-      if kept[4] and not over then redis.call('HDEL', keys[1], 'od') end
+      if over and over ~= own[2] then redis.call('HSET', keys[1], 'od', over) end
+      if own[2] and not over then redis.call('HDEL', keys[1], 'od') end
     end
   end
-  if noted or (kept[6] and (kept[5] or everyone[2])) then
-    return watch_flag(keys, everyone[2], {over, kept[5], kept[6]}, noted, now)
+  if noted or (own[4] and (own[3] or everyone[2])) then
+    return watch_flag(keys, everyone[2], {over, own[3], own[4]}, noted, now)
   end
-  if not opened or not (limit or kept[4]) then return -1 end
+  if not opened or not (limit or own[2]) then return -1 end
   if over then
     redis.call('SET', keys[2], '1', 'PXAT', over)
     return 1
   end
   -- What set the flag is kept until the flag is taken away: where nothing is, there is none.
-  if kept[4] or kept[6] then redis.call('DEL', keys[2]) end
+  if own[2] or own[4] then redis.call('DEL', keys[2]) end
   return 0
 end
 
-local function derive(keys, everyone, meter, window, now, noted)
-  local kept = redis.call('HMGET', keys[1], meter .. ':s', meter .. ':p', 'limit', 'od', 'wl', 'tw')
-  return derive_kept(keys, kept, everyone, window, now, noted)
+local function derive(keys, settled, pending, everyone, window, now, noted)
+  return derive_kept(keys, settled, pending, derive_own(keys[1]), everyone, window, now, noted)
 end
 
 -- The flag alone, for a tenant of which no day is at hand.

@@ -54,3 +54,12 @@ local function exact_text(billions, rest)
   if rest > 0 then billions, rest = billions + 1, 1e9 - rest end
   return string.format('%.0f%09.0f', billions, rest)
 end
+
+-- The sum of two amounts as text, nil where it leaves the range of int64.
+local function exact_added(value, delta)
+  if #value <= 15 and #delta <= 15 then return string.format('%.0f', tonumber(value) + tonumber(delta)) end
+  local billions, rest = exact_parts(value)
+  billions, rest = exact_sum(billions, rest, exact_parts(delta))
+  if exact_below(9223372036, 854775807, billions, rest) or exact_below(billions, rest, -9223372037, 145224192) then return nil end
+  return exact_text(billions, rest)
+end
