@@ -42,6 +42,27 @@ async def test_a_hold_is_settled_by_the_event_that_names_it(holds: HoldsCase) ->
     assert (await holds.hold("h2", holds.check(calls, 1, 1))).code is HoldCode.SPENT
 
 
+async def test_each_day_is_held_against_its_own_sum(holds: HoldsCase) -> None:
+    """Several tenants and days in one call: what one spends on a day is nothing on another day or of another tenant."""
+    await holds.post(6)
+    await holds.case.post(8, "other", holds.case.future)
+    later = f"day:{holds.case.future.day.isoformat()}"
+    asked = [
+        ("acme", holds.day, 6, HoldCode.SPENT),
+        ("acme", later, 6, HoldCode.HELD),
+        ("other", holds.day, 6, HoldCode.HELD),
+        ("other", later, 8, HoldCode.SPENT),
+        ("other", later, 9, HoldCode.HELD),
+    ]
+    requests = [
+        holds.request(f"h{number}", holds.check(meter, limit, 1), tenant=tenant)
+        for number, (tenant, meter, limit, _) in enumerate(asked)
+    ]
+    answers = await holds.holds.hold(0, requests)
+    assert [answer.code for answer in answers] == [code for *_, code in asked]
+    assert [answer.views[0].spent for answer in answers] == [6, 0, 0, 8, 8]
+
+
 async def test_refusals_come_in_one_order_whatever_the_checks_are(holds: HoldsCase) -> None:
     """Spent before too large before busy, and of equals the first: the reason that waiting mends comes last."""
     spent, small, busy = (holds.meter(window=f"month:2026-0{number}") for number in (1, 2, 3))

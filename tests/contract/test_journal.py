@@ -7,6 +7,7 @@ from redis.exceptions import NoPermissionError
 from tests.contract.journal_case import EPOCH, HOUR, INT64_MAX, JournalCase, window
 from tollbook.domain.errors import JournalUnavailable
 from tollbook.domain.record import Touch
+from tollbook.domain.window import DayWindow
 from tollbook.journal.valkey import ValkeyJournal
 from tollbook.ports.journal import DayView, Depth, PostCode, SettleCode, Settled, Settlement
 
@@ -181,6 +182,19 @@ async def test_a_rebuild_leaves_journal_and_pending_alone(case: JournalCase) -> 
     assert len(await case.records()) == 1
 
 
+async def test_a_cleared_day_keeps_what_waits(case: JournalCase) -> None:
+    """A total that the restored ledger does not have goes, what lies in the journal stays counted."""
+    await case.warm(1, Touch("acme", case.open, 5))
+    await case.post(3)
+    await case.journal.forget(0)
+    assert await case.journal.rebuild_begin(0, "t")
+    assert not await case.journal.rebuild_clear(0, "another", [("acme", case.open.day)])
+    assert (await case.view()).settled_nanos == 5
+    assert await case.journal.rebuild_clear(0, "t", [("acme", case.open.day), ("unknown", case.open.day)])
+    assert await case.view() == DayView(False, 0, 3, 0, None, False)
+    assert await case.store.hlen(case.keys.day(0, case.open.day.isoformat())) == 1
+
+
 async def test_opening_quarantines_for_the_longest_hold(case: JournalCase) -> None:
     """A cold partition names the instant until which a lost hold may still be alive."""
     before = await case.journal.now_ms(0)
@@ -243,6 +257,80 @@ async def test_a_record_that_would_overflow_a_meter_changes_nothing(case: Journa
     assert (posted.code, posted.throttled) == (PostCode.REFUSED_OVERFLOW, ())
     assert await case.contents() == before
     assert (await case.view()).pending_nanos == INT64_MAX
+
+
+@pytest.mark.parametrize(("before", "added", "fits"), [(-5, 5, True), (-5, 6, False), (-(10**9), 10**9, True)])
+async def test_pending_reaches_the_end_of_int64_and_no_further(
+    case: JournalCase, before: int, added: int, fits: bool
+) -> None:
+    await case.warm()
+    await case.post(INT64_MAX + before)
+    posted = await case.post(added)
+    assert posted.code == (PostCode.POSTED if fits else PostCode.REFUSED_OVERFLOW)
+    assert (await case.view()).pending_nanos == (INT64_MAX if fits else INT64_MAX + before)
+
+
+async def test_a_record_of_more_tenants_than_one_command_takes(case: JournalCase) -> None:
+    """Thousands of tenants and two days in one record and one settle: each has its own sum."""
+    await case.warm()
+    await case.limit(3_000, tenant="t4500")
+    names = [f"t{number}" for number in range(1, 4_501)]
+    late = [Touch("t1", case.closed, 7), Touch("t4500", case.closed, 9)]
+    touches = [*(Touch(name, case.open, int(name[1:])) for name in names), *late]
+    posted = await case.journal.post(case.record(*touches))
+    assert (posted.code, posted.throttled) == (PostCode.POSTED, ("t4500",))
+    for name in ("t1", "t2000", "t2001", "t4500"):
+        assert await case.view(name) == DayView(
+            True, 0, int(name[1:]), 0, 3_000 if name == "t4500" else None, name == "t4500"
+        )
+    totals = [Touch(touch.tenant, touch.window, touch.nanos + 1) for touch in touches]
+    settled = await case.settle((0, 1), *totals, records=await case.records())
+    assert settled == Settled(SettleCode.SETTLED, 1, 1)
+    for name in ("t1", "t2000", "t2001", "t4500"):
+        assert (await case.view(name)).settled_nanos == int(name[1:]) + 1
+        assert (await case.view(name)).pending_nanos == 0
+    assert [(await case.view(name, case.closed)).settled_nanos for name in ("t1", "t2", "t4500")] == [8, 0, 10]
+    closed = await case.journal.closed_days(0, 0, 10)
+    assert await case.journal.sweep(0, 0, closed) == 2
+    assert (await case.view("t1", case.closed)).settled_nanos == 0
+    assert (await case.view("t1")).settled_nanos == 2
+
+
+async def test_a_late_settle_leaves_nothing_of_days_that_are_not_kept(case: JournalCase) -> None:
+    """Totals of a version that is passed already make no field: nothing would ever sweep it."""
+    await case.warm(version=5)
+    await case.post(3)
+    before = await case.contents()
+    assert (await case.settle((0, 4), Touch("ghost", case.open, 7), Touch("acme", case.open, 9))).fence == 5
+    before.pop(case.keys.of(0, "clock").encode())
+    after = await case.contents()
+    after.pop(case.keys.of(0, "clock").encode())
+    assert after == before
+
+
+async def test_a_day_takes_the_window_that_the_ledger_has(case: JournalCase) -> None:
+    """The ledger's window of a kept day is another one: it is swept, and shown, by that."""
+    await case.warm()
+    await case.post(10_000_000)
+    (record,) = await case.records()
+    assert await case.journal.closed_days(0, 0, 10) == []
+    past = DayWindow(case.open.day, case.open.start - HOUR, case.open.end - 2 * HOUR)
+    await case.settle((0, 1), Touch("acme", case.open, 10_000_000), records=[record])
+    await case.settle((1, 2), Touch("acme", past, 10_000_000))
+    assert await case.journal.closed_days(0, 0, 10) == [("acme", case.open.day)]
+    assert await case.journal.sweep(0, 0, [("acme", case.open.day)]) == 1
+
+
+async def test_a_tenant_with_nothing_of_its_own_has_no_hash(case: JournalCase) -> None:
+    """What is kept of a tenant that has neither limits nor holds is a field of the day's hash."""
+    await case.warm()
+    await case.limit(100)
+    await case.post(5)
+    await case.settle((0, 1), Touch("acme", case.open, 5), records=await case.records())
+    assert await case.store.exists(case.keys.tenant(0, "acme")) == 0
+    await case.post(100)
+    assert await case.throttled()
+    assert await case.store.exists(case.keys.tenant(0, "acme")) == 1
 
 
 async def test_a_refused_record_leaves_no_trace_of_new_meters(case: JournalCase) -> None:

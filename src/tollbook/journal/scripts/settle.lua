@@ -39,7 +39,7 @@ if ahead then
   fence = to
 end
 
-local removed, drained = 0, {}
+local removed, drained, stirred = 0, {}, {}
 for _, date in ipairs(named[1]) do drained[date] = {} end
 for at = 11, #ARGV, 2 do
   local place, nonce = ARGV[at], ARGV[at + 1]
@@ -56,8 +56,10 @@ for at = 11, #ARGV, 2 do
       end
     end
     for _, touch in ipairs(found[2][10] and cmsgpack.unpack(found[2][10]) or {}) do
+      local index = index_of[touch[2]]
+      stirred[index] = true
       -- A meter that waits for nothing may have been swept: it must not come back as one that nobody keeps.
-      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[before + index_of[touch[2]]], touch[3] .. ':p', exact_negated(touch[4])) end
+      if touch[4] ~= '0' then redis.call('HINCRBY', KEYS[before + index], touch[3] .. ':p', exact_negated(touch[4])) end
     end
     redis.call('XDEL', KEYS[2], place)
     removed = removed + 1
@@ -88,7 +90,8 @@ local everyone, shown = redis.call('HMGET', KEYS[5], 'limit', 'wl'), {}
 for i, day in ipairs(days) do
   local moved, sum, pending, window = unpack(settled[i])
   -- What was pending and is settled now is what the outside saw before: nothing of it is written again.
-  if window and (moved ~= SETTLE_STILL or caught_up or noted[day[1]] or now >= window.until_ms) then
+  local anew = moved ~= SETTLE_STILL or caught_up or noted[day[1]] or stirred[day[1]]
+  if window and (anew or now >= window.until_ms) then
     local keys = {KEYS[before + day[1]], KEYS[before + tenants + day[1]], KEYS[before + 2 * tenants + i]}
     derive(keys, sum, pending, everyone, window, now, noted[day[1]])
     shown[day[1]] = true
