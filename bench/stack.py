@@ -113,7 +113,8 @@ class Stack:
     def empty(self) -> None:
         """Take every entry, identity and total out, and write back what is dirty: each run starts alike."""
         self.await_rest()
-        self.postgres.execute(f"TRUNCATE {_LEDGER_TABLES}")
+        # The follower of rollups locks its cursor before any of these: taken first, the two cannot wait for each other.
+        self.postgres.execute(f"BEGIN; LOCK TABLE rollup_cursor; TRUNCATE {_LEDGER_TABLES}; COMMIT")
         self.postgres.execute("CHECKPOINT")
 
     def mark_cpu(self) -> None:
