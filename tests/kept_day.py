@@ -6,6 +6,7 @@ from typing import NamedTuple, Self
 from redis.asyncio import Redis
 
 from tollbook.journal.keys import Keys
+from tollbook.journal.valkey import escape_glob
 
 
 class KeptDay(NamedTuple):
@@ -50,13 +51,9 @@ class KeptDays:
         """Every day that is kept of a tenant."""
         found = {}
         head = self._keys.day(self._partition, "")
-        async for key in self._store.scan_iter(match=f"{_escaped(head)}*", count=1_000):
+        async for key in self._store.scan_iter(match=f"{escape_glob(head)}*", count=1_000):
             day = date.fromisoformat((key if isinstance(key, str) else key.decode()).removeprefix(head))
             kept = await self.read(tenant, day)
             if kept is not None:
                 found[day] = kept
         return found
-
-
-def _escaped(pattern: str) -> str:
-    return pattern.replace("[", r"\[").replace("]", r"\]").replace("*", r"\*")

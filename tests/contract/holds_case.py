@@ -96,14 +96,16 @@ class HoldsCase:
         return await self.fields(":h")
 
     async def pending(self) -> dict[str, int]:
-        days = await KeptDays(self.case.store, self.case.keys).of_tenant("acme")
-        of_days = {f"day:{day}": kept.pending for day, kept in days.items() if kept.pending}
-        return {**of_days, **await self.fields(":p")}
+        return await self._counted("pending", ":p")
 
     async def settled(self) -> dict[str, int]:
+        return await self._counted("settled", ":s")
+
+    async def _counted(self, part: str, suffix: str) -> dict[str, int]:
+        """One part of every meter of acme, days and others, without what is 0."""
         days = await KeptDays(self.case.store, self.case.keys).of_tenant("acme")
-        of_days = {f"day:{day}": kept.settled for day, kept in days.items() if kept.settled}
-        return {**of_days, **await self.fields(":s")}
+        of_days = {f"day:{day}": getattr(kept, part) for day, kept in days.items() if getattr(kept, part)}
+        return {**of_days, **await self.fields(suffix)}
 
     async def pass_time(self, ms: int) -> int:
         """Move the store's clock on: ids never run back, so a later one is the time from then on."""

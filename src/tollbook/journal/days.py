@@ -75,12 +75,12 @@ class Days:
         self._flag_keys: list[str] = []
         self._spend_keys: list[str] = []
 
-    def named(self, tenant: str, window: DayWindow) -> tuple[int, Named]:
-        """The place of a tenant, from 1, and what its day is called."""
-        found = self._names.of(self._partition, tenant, window)
+    def named(self, touch: Touch) -> tuple[int, int, Named]:
+        """The places of a tenant and of its day, from 1, and what they are called."""
+        found = self._names.of(self._partition, touch.tenant, touch.window)
         self._spend_keys.append(found.spend_key)
-        place = self.index.get(tenant)
-        return place or self._place(tenant, found.tenant_key, found.flag_key), found
+        place = self.index.get(touch.tenant) or self._place(touch.tenant, found.tenant_key, found.flag_key)
+        return place, self.dated(found.day, found.day_key), found
 
     def dated(self, day: str, day_key: str) -> int:
         """The place of a day, from 1."""
@@ -114,14 +114,13 @@ class Days:
 
     def touch(self, touch: Touch) -> tuple[int, str, str, int, int, str, int]:
         """What a record adds to a day, as lib/post_days.lua takes it."""
-        place, found = self.named(touch.tenant, touch.window)
-        date_place = self.dated(found.day, found.day_key)
-        return place, touch.tenant, found.day, found.start_ms, found.end_ms, str(touch.nanos), date_place
+        place, dated, found = self.named(touch)
+        return place, touch.tenant, found.day, found.start_ms, found.end_ms, str(touch.nanos), dated
 
     def total(self, touch: Touch) -> tuple[int, int, str, str]:
         """A day's total as settle.lua and rebuild_load.lua take it."""
-        place, found = self.named(touch.tenant, touch.window)
-        return place, self.dated(found.day, found.day_key), found.span, str(touch.nanos)
+        place, dated, found = self.named(touch)
+        return place, dated, found.span, str(touch.nanos)
 
     def meter(self, total: MeterTotal) -> tuple[int, str, str, int]:
         """A meter's total as settle.lua and rebuild_load.lua take it."""

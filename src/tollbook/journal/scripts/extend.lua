@@ -28,7 +28,7 @@ for at = HOLD_METERS, #hold, 3 do
 end
 
 local function decided()
-  local found, everyone = holds_found(KEYS[5], ARGV[6], day_keys, checks), redis.call('HMGET', KEYS[3], 'bv', 'bf')
+  local found, everyone = decide_found(KEYS[5], ARGV[6], day_keys, checks), redis.call('HMGET', KEYS[3], 'bv', 'bf')
   if tonumber(state[3] or '0') < math.max(tonumber(everyone[2] or '0'), tonumber(found[2] or '0')) then return 2, -1, {}, {}, {} end
   if (everyone[1] or '0') ~= ARGV[3] or (found[1] or '0') ~= ARGV[4] then return 3, -1, {}, {}, {} end
   if expired >= HOLDS_AT_ONCE then return 4, -1, {}, {}, {} end

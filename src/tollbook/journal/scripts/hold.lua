@@ -1,7 +1,7 @@
 -- Decides requests for holds in order, every meter of a request at once, and holds what it grants.
 -- KEYS  1 epoch, 2 state, 3 limits, 4 clock, then for each tenant its hash, its holds, its expiries, then the hashes of the days
--- ARGV  1 msgpack of {T tenants, the days as meters} by name, 2 msgpack of N requests {tenant index from 1, hold id, the caller's id or '', version of everyone's budgets, of the
---       tenant's, life in ms, lease 0 or 1, share, reserve 0 or 1, checks}, each check as in lib/decide.lua,
+-- ARGV  1 msgpack of {T tenants, the days as meters} by name,
+--       2 msgpack of N requests {tenant index from 1, hold id, the caller's id or '', version of everyone's budgets, of the tenant's, life in ms, lease 0 or 1, share, reserve 0 or 1, checks}, each check as in lib/decide.lua,
 --       from 3 on the context of each request
 -- returns for each request {code, hold id, expires ms, index of the check that decided from 0 or -1, wait ms, state, context,
 --       amounts, {spent, held} of each check in a row, indexes of missing meters}; code 0 held, 1 repeated,
@@ -62,7 +62,7 @@ local function answer_to(request, context)
   local at, id, checks = 5 + 3 * (request[1] - 1), request[2], request[10]
   local keys = {KEYS[at], KEYS[at + 1], KEYS[at + 2]}
   if not expired[request[1]] then expired[request[1]] = holds_expire(keys, now, state[2]) end
-  local found = holds_found(keys[1], tenants[request[1]], day_keys, checks)
+  local found = decide_found(keys[1], tenants[request[1]], day_keys, checks)
   local needs = math.max(tonumber(everyone[2] or '0'), tonumber(found[2] or '0'))
   if fence < needs then return {2, id, 0, -1, 0, 0, '', {}, {}, {}} end
   if tonumber(everyone[1] or '0') ~= request[4] or tonumber(found[1] or '0') ~= request[5] then

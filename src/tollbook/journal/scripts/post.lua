@@ -13,11 +13,11 @@ end
 -- include: lib/days.lua
 -- include: lib/post_days.lua
 local days, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
-local touches, day_keys = cmsgpack.unpack(ARGV[6]), {unpack(KEYS, 5, 4 + days)}
+local touches = cmsgpack.unpack(ARGV[6])
 
-local written, sums, opened = post_days_add(touches, day_keys)
+local written, sums, opened = post_days_add(touches, days)
 if not written then return {2, '0-0'} end
-post_days_write(day_keys, written, KEYS[3], opened)
+post_days_write(written, opened)
 
 local place = redis.call('XADD', KEYS[2], '*', 'n', ARGV[3], 'c', ARGV[4], 'd', ARGV[6], 'e', ARGV[5])
 local warm = redis.call('EXISTS', KEYS[1]) == 1

@@ -15,7 +15,7 @@
 -- include: lib/post_days.lua
 -- include: lib/use.lua
 local days, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
-local touches, day_keys = cmsgpack.unpack(ARGV[6]), {unpack(KEYS, 5, 4 + days)}
+local touches = cmsgpack.unpack(ARGV[6])
 local first = 4 + days
 local general, uses, kept_meters = cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8]), KEYS[first + 1 + 2 * tenants + #touches]
 
@@ -40,7 +40,7 @@ local function move(count, back)
   end
 end
 
-local written, sums, opened = post_days_add(touches, day_keys)
+local written, sums, opened = post_days_add(touches, days)
 if not written then return {2, '0-0'} end
 local refused, why = move(#general, false)
 if refused then
@@ -48,7 +48,7 @@ if refused then
   if not string.find(why.err, 'overflow', 1, true) then return why end
   return {2, '0-0'}
 end
-post_days_write(day_keys, written, KEYS[3], opened)
+post_days_write(written, opened)
 
 local place
 if #general == 0 then

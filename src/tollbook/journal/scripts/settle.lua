@@ -84,7 +84,7 @@ for i, day in ipairs(days) do
   if moved == SETTLE_OPENED then redis.call('ZADD', KEYS[4], days_window(window).until_ms, tenant .. '\0' .. date) end
   settled[i] = {moved, sum or false, pending, window and days_window(window)}
 end
-for index, listed in ipairs(written) do days_write(KEYS[7 + index], listed) end
+for index, listed in ipairs(written) do days_write('HSET', KEYS[7 + index], listed) end
 
 local everyone, shown = redis.call('HMGET', KEYS[5], 'limit', 'wl'), {}
 for i, day in ipairs(days) do

@@ -16,10 +16,10 @@ local function days_read(key, tenants)
   return found
 end
 
--- listed: {tenant, what is kept, tenant, ...}.
-local function days_write(key, listed)
+-- command: one that takes pairs, as HSET and ZADD do; listed: {first, second, first, ...}.
+local function days_write(command, key, listed)
   for first = 1, #listed, 2 * DAYS_AT_ONCE do
-    redis.call('HSET', key, unpack(listed, first, math.min(first + 2 * DAYS_AT_ONCE - 1, #listed)))
+    redis.call(command, key, unpack(listed, first, math.min(first + 2 * DAYS_AT_ONCE - 1, #listed)))
   end
 end
 

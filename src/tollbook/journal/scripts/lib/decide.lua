@@ -91,7 +91,7 @@ end
 
 -- settled, pending and held of each check in a row, behind the version of the tenant's budgets and the fence they need.
 -- day_keys: the hashes of the days among the meters, by meter.
-local function holds_found(tenant_key, tenant, day_keys, checks)
+local function decide_found(tenant_key, tenant, day_keys, checks)
   local fields = {'bv', 'bf'}
   for _, check in ipairs(checks) do
     local meter = check[1]

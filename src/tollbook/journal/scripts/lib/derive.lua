@@ -2,8 +2,6 @@
 -- Both are functions of settled + pending and the limits, written anew whenever one of them changes, so they cannot go stale.
 
 local SPEND_KEPT_MS = 72 * 3600 * 1000
--- Up to so many characters a number and a sum of two are exact as they are, and so is their division into cents.
-local SHORT = 15
 -- What `derive_own` finds of a tenant that has nothing of its own.
 local DERIVE_NOTHING = {false, false, false, false}
 
@@ -14,7 +12,8 @@ end
 
 -- settled, pending: nano-dollars as text; limit: the same or false. Returns the sum in whole cents, whether it reaches the limit.
 local function derive_spent(settled, pending, limit)
-  if #settled <= SHORT and #pending <= SHORT and (not limit or #limit <= SHORT) then
+  -- What is exact as a number is also exactly divided into cents.
+  if #settled <= EXACT_SHORT and #pending <= EXACT_SHORT and (not limit or #limit <= EXACT_SHORT) then
     local spent = tonumber(settled) + tonumber(pending)
     local rounded = spent + 5e6
     return string.format('%.0f', (rounded - rounded % 1e7) / 1e7), limit and spent >= tonumber(limit)

@@ -1,10 +1,13 @@
 -- Sums and comparisons of nano-dollars given as decimal text, exact over the whole int64 range: a Lua number is
 -- exact to 2^53 only, so a value travels as two numbers, billions and the rest.
 
+-- Up to so many characters a number and a sum of two are exact as they are.
+local EXACT_SHORT = 15
+
 -- value: decimal text or false for nothing. Returns billions, rest with 0 <= rest < 1e9.
 local function exact_parts(value)
   if not value then return 0, 0 end
-  if #value <= 15 then
+  if #value <= EXACT_SHORT then
     local number = tonumber(value)
     local rest = number % 1e9
     return (number - rest) / 1e9, rest
@@ -57,7 +60,7 @@ end
 
 -- The sum of two amounts as text, nil where it leaves the range of int64.
 local function exact_added(value, delta)
-  if #value <= 15 and #delta <= 15 then return string.format('%.0f', tonumber(value) + tonumber(delta)) end
+  if #value <= EXACT_SHORT and #delta <= EXACT_SHORT then return string.format('%.0f', tonumber(value) + tonumber(delta)) end
   local billions, rest = exact_parts(value)
   billions, rest = exact_sum(billions, rest, exact_parts(delta))
   if exact_below(9223372036, 854775807, billions, rest) or exact_below(billions, rest, -9223372037, 145224192) then return nil end

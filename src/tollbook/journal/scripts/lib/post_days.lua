@@ -1,16 +1,16 @@
--- The days of a record. A touch is {tenant index, tenant, day, from ms, until ms, delta nanos as text, day index}, each from 1.
+-- The days of a record, D of them, whose hashes stand from KEYS[5] on. A touch is {tenant index, tenant, day, from ms, until ms, delta nanos as text, day index}, each from 1.
 
 -- Counts the deltas as pending, in memory. Returns what to write by day index as {tenant, what is kept, ...}, for each touch
 -- {settled or false, pending}, and of days that were not kept {until ms as text, member of the days kept, ...}; nil where a sum
 -- leaves the range of int64.
-local function post_days_add(touches, day_keys)
+local function post_days_add(touches, days)
   local tenants, kept, written, sums, opened = {}, {}, {}, {}, {}
-  for index = 1, #day_keys do tenants[index], written[index] = {}, {} end
+  for index = 1, days do tenants[index], written[index] = {}, {} end
   for i, touch in ipairs(touches) do
     local of_day = tenants[touch[7]]
     of_day[#of_day + 1] = touch[2]
   end
-  for index, key in ipairs(day_keys) do kept[index] = days_read(key, tenants[index]) end
+  for index = 1, days do kept[index] = days_read(KEYS[4 + index], tenants[index]) end
   for i, touch in ipairs(touches) do
     local of_day, listed = kept[touch[7]], written[touch[7]]
     local settled, pending, window = days_parts(of_day[touch[2]])
@@ -27,11 +27,9 @@ local function post_days_add(touches, day_keys)
   return written, sums, opened
 end
 
-local function post_days_write(day_keys, written, open, opened)
-  for index, key in ipairs(day_keys) do days_write(key, written[index]) end
-  for first = 1, #opened, 2 * DAYS_AT_ONCE do
-    redis.call('ZADD', open, unpack(opened, first, math.min(first + 2 * DAYS_AT_ONCE - 1, #opened)))
-  end
+local function post_days_write(written, opened)
+  for index, listed in ipairs(written) do days_write('HSET', KEYS[4 + index], listed) end
+  days_write('ZADD', KEYS[3], opened)
 end
 
 -- Whether one of these tenants has limits or a state of its own: most fleets have none, and then none is asked for.
