@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from tests.contract.ledger_case import LedgerCase, open_case, timed_id
-from tests.core_world import event
+from tests.core_world import event, until
 from tollbook.domain.budget import EACH, Budget, BudgetBook
 from tollbook.domain.errors import BudgetClash
 from tollbook.domain.event import Event
@@ -229,8 +229,11 @@ async def test_a_transaction_that_waited_for_a_budget_counts_its_meters(case: Le
         await connection.fetch(case.queries["partitions_lock"], [0, 1, 2, 3])
         booking = asyncio.create_task(case.book(event(id="b", nanos=4)))
         changing = asyncio.create_task(put(case, MONTH))
-        while len(await case.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) < 2:
-            await asyncio.sleep(0)
+
+        async def both_wait() -> bool:
+            return len(await case.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'")) >= 2
+
+        await until(both_wait)
         await started.commit()
         await asyncio.gather(booking, changing)
     assert list((await kept(case)).values()) == [7]

@@ -1,6 +1,5 @@
 """Connections to both stores that are cut in the middle or go silent, at random: the books stay right."""
 
-import asyncio
 import contextlib
 import threading
 from pathlib import Path
@@ -66,7 +65,7 @@ class LostBeforeUse(Connection):
 
     async def send_packed_command(self, command: object, check_health: bool = True) -> None:
         self._writer.transport.abort()
-        await asyncio.sleep(0)
+        await self._writer.wait_closed()
         await super().send_packed_command(command, check_health)
 
 

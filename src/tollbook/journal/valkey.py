@@ -156,8 +156,6 @@ class ValkeyJournal:
             code, fence, removed = await self._settle(
                 self._store,
                 keys,
-                len(days.dates),
-                len(days.index),
                 settlement.from_version,
                 settlement.to_version,
                 settlement.ledger_epoch,

@@ -2,11 +2,11 @@
 -- flags: allow-oom
 -- KEYS  1 epoch, 2 journal, 3 state, 4 open, 5 limits, 6 clock, 7 meters kept,
 --       then D hashes of days, T tenant hashes, T throttled flags, N spend keys, T hashes of holds, T sorted sets of expiries
--- ARGV  1 D, 2 T, 3 from version, 4 to version, 5 ledger epoch, 6 the store's clock in ms before Postgres was read,
---       7 msgpack of {D days, T tenants} by name, 8 msgpack of N days {tenant index from 1, day index from 1, window as in
+-- ARGV  1 from version, 2 to version, 3 ledger epoch, 4 the store's clock in ms before Postgres was read,
+--       5 msgpack of {D days, T tenants} by name, 6 msgpack of N days {tenant index from 1, day index from 1, window as in
 --       lib/days.lua, total nanos as text or '' for a day that only the records touch},
---       9 msgpack of meters {tenant index, meter, total in its unit as text, until ms or 0 for a run},
---       10 msgpack of holds {tenant index, hold id}, from 11 on the records: journal id, nonce, journal id, ...
+--       7 msgpack of meters {tenant index, meter, total in its unit as text, until ms or 0 for a run},
+--       8 msgpack of holds {tenant index, hold id}, from 9 on the records: journal id, nonce, journal id, ...
 -- returns {code, fence, records removed}; code 0 settled, 1 counters incomplete, 2 behind: read again from the fence,
 --       3 another ledger epoch
 -- include: lib/exact.lua
@@ -17,17 +17,17 @@
 -- include: lib/use.lua
 -- include: lib/settle_day.lua
 if redis.call('EXISTS', KEYS[1]) == 0 then return {1, 0, 0} end
-if redis.call('GET', KEYS[1]) ~= ARGV[5] then return {3, 0, 0} end
+if redis.call('GET', KEYS[1]) ~= ARGV[3] then return {3, 0, 0} end
 
-local from, to = tonumber(ARGV[3]), tonumber(ARGV[4])
+local from, to = tonumber(ARGV[1]), tonumber(ARGV[2])
 local fence = tonumber(redis.call('HGET', KEYS[3], 'fence') or '0')
 if fence < from then return {2, fence, 0} end
 
 -- A catch-up writes everything anew that the outside sees.
-local caught_up = ARGV[6] ~= ''
-local dates, tenants = tonumber(ARGV[1]), tonumber(ARGV[2])
-local named, days, meters = cmsgpack.unpack(ARGV[7]), cmsgpack.unpack(ARGV[8]), cmsgpack.unpack(ARGV[9])
-local names, index_of, before = named[2], {}, 7 + dates
+local caught_up = ARGV[4] ~= ''
+local named, days, meters = cmsgpack.unpack(ARGV[5]), cmsgpack.unpack(ARGV[6]), cmsgpack.unpack(ARGV[7])
+local names, index_of = named[2], {}
+local dates, tenants, before = #named[1], #names, 7 + #named[1]
 for i, tenant in ipairs(names) do index_of[tenant] = i end
 local kept, ahead = {}, fence < to
 if ahead then
@@ -35,13 +35,13 @@ if ahead then
     redis.call('HSET', KEYS[before + total[1]], total[2] .. ':s', total[3])
     kept[i] = {total[1], names[total[1]], total[2], total[3], total[4]}
   end
-  redis.call('HSET', KEYS[3], 'fence', ARGV[4])
+  redis.call('HSET', KEYS[3], 'fence', ARGV[2])
   fence = to
 end
 
 local removed, drained, stirred = 0, {}, {}
 for _, date in ipairs(named[1]) do drained[date] = {} end
-for at = 11, #ARGV, 2 do
+for at = 9, #ARGV, 2 do
   local place, nonce = ARGV[at], ARGV[at + 1]
   local found = redis.call('XRANGE', KEYS[2], place, place)[1]
   -- After a failover another record may stand at this id: the nonce tells.
@@ -102,7 +102,7 @@ for index, windows in pairs(noted) do
   if not shown[index] then derive_flag({KEYS[before + index], KEYS[before + tenants + index]}, everyone, windows, now) end
 end
 
-for _, use in ipairs(cmsgpack.unpack(ARGV[10])) do
+for _, use in ipairs(cmsgpack.unpack(ARGV[8])) do
   local first = before + 2 * tenants + #days + use[1]
   local keys = {KEYS[before + use[1]], KEYS[first], KEYS[first + tenants]}
   local hold = hold_read(keys, use[2])
@@ -111,5 +111,5 @@ for _, use in ipairs(cmsgpack.unpack(ARGV[10])) do
     hold_close(keys, use[2], hold, HOLD_SETTLED, now)
   end
 end
-if caught_up then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[6]) end
+if caught_up then redis.call('HSET', KEYS[3], 'caught_up_at', ARGV[4]) end
 return {0, fence, removed}
